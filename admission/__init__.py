@@ -1,0 +1,1 @@
+"""The line: domain, Redis store and admission worker."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: waiting page, public API, metrics."""

@@ -1,0 +1,1 @@
+"""Load tests: black box, HTTP only, loopback only."""

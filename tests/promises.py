@@ -1,0 +1,134 @@
+"""The page of promises: which test proves which, and what was last measured.
+
+A test names its promises with `@pytest.mark.promise("A1")`; what it measured it tells with the fixture `measured`. `pytest
+--write-promises` (as `make prove` does) writes both into docs/promises.md; `python -m tests.promises` writes the names only.
+"""
+
+from __future__ import annotations
+
+import ast
+import platform
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "promises.md"
+
+PROMISES = {
+    "A1": "Never more new sessions than rate × window + burst × (1 + lives of Redis begun), in any sliding window of "
+    "0.1, 0.5, 1, 2, 5 and 60 s, judged on the session starts inside the passes",
+    "A2": "Sessions stay under the capacity",
+    "A3": "Any number of workers admits no more than one",
+    "A4": "A retried or duplicated call admits nobody extra",
+    "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
+    "B4": "One identity has one session at a time and completes once",
+    "B5": "Joining again from the same browser, or with the recovery code, gives the same place while it lives",
+    "B6": "First come, first served: inversions at the claim stay within rate × front poll interval + the cap on "
+    "called and unclaimed",
+    "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
+    "D1": "No ticket or pass can be forged or altered",
+    "D2": "No field can move into another",
+    "D3": "Parallel claims of one ticket make one session; a stolen ticket or pass opens nothing without its cookie",
+    "D4": "Tokens of another event, deployment or kind open nothing",
+    "D5": "No open redirect",
+    "D6": "The NIK never leaves the request",
+    "D7": "A dump of Redis or a ticket does not tell who queued",
+    "D11": "Dependency floors are checked",
+    "D12": "Asking with somebody else's NIK reveals nothing before the claim",
+}
+
+_HEAD = """# Promises
+
+What Antrean keeps, the tests that prove it against real servers, and what was last measured. A test that passes without
+its subject is no proof: for the promises on admission and places the suite also runs with a planted bug and must fail.
+
+This page is written by `make prove`; a test compares its first three columns with the tests.
+
+| # | promise | proven by | last measured |
+|---|---|---|---|
+"""
+
+
+def proofs() -> dict[str, list[str]]:
+    """The tests of each promise, as `path::test`, sorted."""
+    found: dict[str, list[str]] = {promise: [] for promise in PROMISES}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for test, promises in _marked(ast.parse(path.read_text(encoding="utf-8"))):
+            for promise in promises:
+                found[promise].append(f"{path.relative_to(ROOT)}::{test}")
+    return found
+
+
+def _marked(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            named = [
+                argument.value
+                for decorator in node.decorator_list
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.promise"
+                for argument in decorator.args
+                if isinstance(argument, ast.Constant)
+            ]
+            if named:
+                yield node.name, named
+
+
+def _figures(page: str) -> dict[str, str]:
+    rows = (line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| "))
+    return {row[0]: row[3] for row in rows if len(row) == 4 and row[0] in PROMISES}
+
+
+def render(page: str, figures: dict[str, str]) -> str:
+    """The page with these figures; those of other promises stay as they stand in `page`."""
+    known = _figures(page) | figures
+    rows = (
+        f"| {promise} | {text} | {'<br>'.join(f'`{test}`' for test in tests)} | {known.get(promise, '–')} |"
+        for (promise, text), tests in zip(PROMISES.items(), proofs().values(), strict=True)
+    )
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--write-promises`."""
+    parser.addoption("--write-promises", action="store_true", help="write what was measured into docs/promises.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker, and a place for figures."""
+    config.addinivalue_line("markers", "promise(id, …): the promises of docs/promises.md that this test proves")
+    config.stash[_MEASURED] = {}
+
+
+_MEASURED: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def measured(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Tells a figure of a promise: `measured("A1", "at most 54 of 55 in 1 s")`; several of one are joined."""
+    figures = pytestconfig.stash[_MEASURED]
+
+    def tell(promise: str, figure: str) -> None:
+        assert promise in PROMISES
+        figures[promise] = f"{figures[promise]}; {figure}" if promise in figures else figure
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the figures, and write them if asked."""
+    figures = config.stash[_MEASURED]
+    if figures:
+        terminalreporter.section("measured")
+        for promise, figure in sorted(figures.items()):
+            terminalreporter.write_line(f"{promise}: {figure}")
+    if config.getoption("--write-promises"):
+        stamp = f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, 2 cores"
+        dated = {promise: f"{figure} ({stamp})" for promise, figure in figures.items()}
+        PAGE.write_text(render(PAGE.read_text(encoding="utf-8"), dated), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8") if PAGE.exists() else "", {}), encoding="utf-8")
