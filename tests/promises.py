@@ -1,7 +1,8 @@
 """The page of promises: which test proves which, and what was last measured.
 
-A test names its promises with `@pytest.mark.promise("A1")`; what it measured it tells with the fixture `measured`. `pytest
---write-promises` (as `make prove` does) writes both into docs/promises.md; `python -m tests.promises` writes the names only.
+A test names its promises with `@pytest.mark.promise("A1")`; what it measured it tells with the fixture `measured`.
+`pytest --write-promises` (as `make prove` does) writes both into docs/promises.md; `python -m tests.promises` writes
+the names of the tests only.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker, and a place for figures."""
-    config.addinivalue_line("markers", "promise(id, …): the promises of docs/promises.md that this test proves")
+    """A place for figures."""
     config.stash[_MEASURED] = {}
 
 

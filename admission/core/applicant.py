@@ -1,0 +1,52 @@
+"""The state of one applicant, told from the line and what the store holds of the place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from admission.core.line import Line, Place
+
+
+class ApplicantState(StrEnum):
+    """An applicant's way through the line; the words are the same in HTTP and on the page."""
+
+    WAITING = "waiting"
+    CALLED = "called"
+    ADMITTED = "admitted"
+    COMPLETED = "completed"
+    LAPSED = "lapsed"
+    LEFT = "left"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the store holds of a called place.
+
+    Args:
+        admitted, completed, left: what was recorded of this very place.
+        session_started_us: start of the running session, microseconds of Redis' clock; None when none runs.
+    """
+
+    admitted: bool = False
+    completed: bool = False
+    left: bool = False
+    session_started_us: int | None = None
+
+
+UNTOUCHED = Trace()
+
+
+def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED) -> ApplicantState:
+    """The state of an applicant; a place that the line does not know (yet) is waiting: it is never lost."""
+    if trace.completed:
+        return ApplicantState.COMPLETED
+    if trace.left:
+        return ApplicantState.LEFT
+    if trace.admitted:
+        running = trace.session_started_us is not None
+        return ApplicantState.ADMITTED if running else ApplicantState.LAPSED
+    if place is None or not line.called(place):
+        return ApplicantState.WAITING
+    return ApplicantState.EXPIRED if place <= line.expired else ApplicantState.CALLED

@@ -1,0 +1,151 @@
+"""An event: one line with its slug, limits, schedule and texts, and the state it is in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
+LANGUAGES = ("id", "en")
+MESSAGE_BYTES = 280  # keeps the status document under 2 kB with a full message in both languages
+
+
+class EventState(StrEnum):
+    """Where an event stands on its schedule; the words are the same in HTTP and on the page."""
+
+    SCHEDULED = "scheduled"
+    OPEN = "open"
+    PAUSED = "paused"
+    FULL = "full"
+    CLOSED = "closed"
+
+
+def _check_slug(slug: str) -> str:
+    if slug in RESERVED_SLUGS:
+        raise ValueError(f"'{slug}' is reserved for the gateway's own paths; choose another slug")
+    return slug
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an absolute http(s) URL, in one canonical spelling.
+
+    Raises:
+        ValueError: when the text is no absolute http(s) URL, or carries user information, a backslash or a
+            control character, which browsers and servers read differently.
+    """
+    if any(ord(c) <= 0x20 or c in '\\"<>`' or ord(c) >= 0x7F for c in url):
+        raise ValueError("a URL may hold printable ASCII only, and no backslash, quote or blank")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("must be an absolute http:// or https:// URL without user information")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _check_url(url: str) -> str:
+    origin_of(url)
+    return url
+
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_check_slug)]
+Url = Annotated[str, Field(max_length=500), AfterValidator(_check_url)]
+Text = Annotated[str, Field(max_length=600)]
+
+
+class EventTexts(BaseModel):
+    """What the waiting page says about an event in one language; plain text, no markup."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Annotated[str, Field(min_length=1, max_length=120)]
+    prepare: tuple[Text, ...] = ()
+    controller: Text = ""
+    purpose: Text = ""
+    kept: Text = ""
+    erasure: Text = ""
+    help: Text = ""
+
+
+class Event(BaseModel):
+    """The settings of an event, as its operator gives them.
+
+    Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of
+    the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once,
+    `quota` people in total (None: no limit).
+
+    Raises:
+        pydantic.ValidationError: naming every field that cannot work, all at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slug: Slug
+    origin: Url
+    targets: tuple[Url, ...] = ()
+    identity: bool = True
+    public: bool = True
+    rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 50.0
+    burst: Annotated[int, Field(ge=1, le=100_000)] = 5
+    capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100
+    quota: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    grace_seconds: Annotated[int, Field(ge=5, le=86_400)] = 300
+    opens_at: AwareDatetime | None = None
+    closes_at: AwareDatetime | None = None
+    paused: bool = False
+    message: dict[str, str] | None = None
+    texts: dict[str, EventTexts]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Event:
+        if self.burst > max(1.0, self.rate_per_second):
+            raise ValueError("burst is more than one second of rate_per_second; lower it, or raise the rate")
+        if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
+            raise ValueError("closes_at is not after opens_at")
+        if missing := [language for language in LANGUAGES if language not in self.texts]:
+            raise ValueError(f"texts are missing in: {', '.join(missing)}")
+        for language, text in (self.message or {}).items():
+            if language not in LANGUAGES or len(text.encode()) > MESSAGE_BYTES:
+                raise ValueError(f"message: id and en, at most {MESSAGE_BYTES} bytes each")
+        return self
+
+    def allows_target(self, url: str) -> bool:
+        """Whether an applicant may be sent to this URL: its origin is exactly one of the event's."""
+        try:
+            return origin_of(url) in {origin_of(allowed) for allowed in (self.origin, *self.targets)}
+        except ValueError:
+            return False
+
+
+class EventRecord(BaseModel):
+    """An event as it travels between processes and outlives Redis: the highest version wins.
+
+    `pepper` is the key of the event's identity tags, encrypted under the wrapping key of the secrets file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Annotated[int, Field(ge=1)]
+    event: Event
+    pepper: str
+
+
+def state_at(event: Event, now: datetime, completed: int) -> EventState:
+    """The state of an event at an instant.
+
+    Args:
+        now: the time on Redis' clock, with a zone.
+        completed: people who have completed, in total.
+    """
+    if event.closes_at is not None and now >= event.closes_at:
+        return EventState.CLOSED
+    if event.opens_at is not None and now < event.opens_at:
+        return EventState.SCHEDULED
+    if event.quota is not None and completed >= event.quota:
+        return EventState.FULL
+    return EventState.PAUSED if event.paused else EventState.OPEN

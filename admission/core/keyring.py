@@ -1,0 +1,57 @@
+"""The secrets of a deployment, and the pepper of an event under its wrapping key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, OKPKey
+
+from admission.core.errors import ConfigurationError
+from admission.core.ticket import TicketKeys
+
+
+@dataclass(frozen=True, repr=False)
+class Keyring:
+    """Every secret that a gateway needs; made once a deployment, kept in a file, never in Redis.
+
+    Args:
+        tickets: HMAC keys of tickets by key id.
+        passes: Ed25519 private keys of passes; the first signs, all are published.
+        recovery: HMAC key of recovery codes, 32 bytes.
+        wrapping: key under which the peppers of events are encrypted, 32 bytes.
+        origin_keys: by event slug, the key with which its origin sends reports.
+    """
+
+    tickets: TicketKeys
+    passes: tuple[OKPKey, ...]
+    recovery: bytes
+    wrapping: bytes
+    origin_keys: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Keyring(tickets={self.tickets!r}, passes={len(self.passes)})"
+
+
+def wrap_pepper(pepper: bytes, wrapping: bytes) -> str:
+    """A pepper as compact JWE (RFC 7516, dir with A256GCM)."""
+    header = {"alg": "dir", "enc": "A256GCM"}
+    return jwe.encrypt_compact(header, pepper, OctKey.import_key(wrapping))
+
+
+def unwrap_pepper(wrapped: str, wrapping: bytes) -> bytes:
+    """The pepper of an event.
+
+    Raises:
+        ConfigurationError: when it was wrapped under another key.
+    """
+    try:
+        found = jwe.decrypt_compact(wrapped, OctKey.import_key(wrapping)).plaintext
+    except (JoseError, ValueError) as error:
+        problem = "the event's pepper was wrapped under another key: give every process the same secrets file"
+        raise ConfigurationError([problem]) from error
+    if not found:
+        raise ConfigurationError(["the event's pepper is empty: create the event again"])
+    return found

@@ -1,0 +1,74 @@
+"""How long the wait is, and how soon to ask again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+
+from admission.core.event import EventState
+
+_PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
+_RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
+_LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the mark moves: people called per second, an exponentially weighted mean of what was seen.
+
+    Weakness: it looks back 30 s, so a rate that was just changed shows late.
+    """
+
+    per_second: float
+
+    def after(self, called: int, elapsed_seconds: float) -> Pace:
+        """The pace once `called` more people were called in `elapsed_seconds` (> 0)."""
+        if elapsed_seconds <= 0:
+            return self
+        keep = exp(-elapsed_seconds / _PACE_MEMORY_SECONDS)
+        return Pace(keep * self.per_second + (1 - keep) * called / elapsed_seconds)
+
+
+def wait_range(ahead: int, pace_per_second: float) -> tuple[int, int] | None:
+    """The expected wait in seconds as (low, high), whole and at least 1; None while nobody is being called."""
+    if pace_per_second < 1e-6:
+        return None
+    expected = min((ahead + 1) / pace_per_second, _LONGEST_WAIT_SECONDS)
+    low = max(1, _readable(expected * _RANGE_LOW))
+    return low, max(low + 1, _readable(expected * _RANGE_HIGH))
+
+
+def _readable(seconds: float) -> int:
+    """Rounded as one would say it: to 5 s below two minutes, then to whole minutes, above two hours to 10."""
+    step = 5 if seconds < 120 else 60 if seconds < 7200 else 600
+    return round(seconds / step) * step
+
+
+NEAR_FRONT_SECONDS = 1800.0
+HEARTBEAT_NEAR_SECONDS = 60.0
+HEARTBEAT_FAR_SECONDS = 300.0
+_SOONEST_SECONDS = 1.0
+_CALLED_SECONDS = 3.0
+_IDLE_SECONDS = {EventState.PAUSED: 20.0, EventState.FULL: 120.0, EventState.CLOSED: 300.0}
+
+
+def poll_seconds(state: EventState, wait_seconds: float | None, *, called: bool, jitter_ratio: float) -> float:
+    """Seconds until the next poll: half of the expected wait, so that a place is asked for a few times only.
+
+    Args:
+        wait_seconds: expected wait or, before the opening, time until it; None when unknown.
+        called: the applicant has been called and only watches the deadline.
+        jitter_ratio: 0 to 1, drawn by the caller; spreads the answer over ±20 %, so that no herd forms.
+
+    Returns: 0.8 to 360, at most one minute (±20 %) within half an hour of the front.
+    """
+    if called:
+        seconds = _CALLED_SECONDS
+    elif state in _IDLE_SECONDS:
+        seconds = _IDLE_SECONDS[state]
+    elif wait_seconds is None:
+        seconds = HEARTBEAT_NEAR_SECONDS
+    else:
+        near = HEARTBEAT_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
+        seconds = min(max(_SOONEST_SECONDS, wait_seconds / 2), near, HEARTBEAT_FAR_SECONDS)
+    return round(seconds * (0.8 + 0.4 * jitter_ratio), 1)
