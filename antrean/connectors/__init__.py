@@ -1,0 +1,1 @@
+"""Connectors: a few lines that protect a registration site with Antrean."""

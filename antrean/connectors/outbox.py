@@ -1,0 +1,195 @@
+"""The outbox: what the site has to tell the gateway, kept in SQLite until the gateway has heard it.
+
+| column | meaning |
+|---|---|
+| event, id | the report; the id is made of kind and session, so that a repeat is the same report |
+| kind | completed, left or revoked |
+| session | 16 characters, from the pass |
+| added_at_seconds | Unix seconds; the oldest goes first |
+| refusal | why the gateway will never take it; such a report is kept for the operator and not sent again |
+
+A report is on disk before `add` returns, is deleted only after the gateway's answer, and may be sent twice or
+more: the gateway counts an id once. Several processes of one site may share the file.
+"""
+
+import logging
+import random
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from antrean.connectors.link import GatewayAway, GatewayLink, GatewayRefusal
+
+Kind = Literal["completed", "left", "revoked"]
+
+# Reports in one call: the gateway's own limit.
+BATCH_MAX = 100
+
+# Seconds. The first wait after a failure, doubled each time up to the last; jittered by half, so that many
+# processes do not come back together.
+BACKOFF_FIRST_SECONDS = 0.25
+BACKOFF_LAST_SECONDS = 15.0
+
+# Seconds between looks into the file for what another process left there when it ended.
+IDLE_SECONDS = 5.0
+
+# Answers to the body itself: sent again, it would be refused again.
+_POISON_STATUSES = frozenset({400, 413, 422})
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS reports (
+    event TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, session TEXT NOT NULL,
+    added_at_seconds REAL NOT NULL, refusal TEXT, PRIMARY KEY (event, id)
+) WITHOUT ROWID
+"""
+
+log = logging.getLogger("antrean.connectors")
+
+
+class Outbox:
+    """Keeps reports and sends them from one thread, oldest first, in batches.
+
+    Args:
+        path: the SQLite file; made when missing.
+        link: to the gateway, with the origin key.
+        event: slug; reports of other events in the same file are left alone.
+
+    Raises: sqlite3.Error when the file cannot be used.
+    """
+
+    def __init__(self, path: Path, link: GatewayLink, event: str) -> None:
+        self._link = link
+        self._event = event
+        self._nudge = threading.Event()
+        self._closing = threading.Event()
+        self._batch_size = BATCH_MAX
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # FULL: a report survives a power cut from the moment the applicant is told that all is done.
+        for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", _SCHEMA):
+            self._db.execute(statement)
+
+    def start(self) -> None:
+        """Begin to send; returns at once."""
+        self._thread = threading.Thread(target=self._run, name="antrean-outbox", daemon=True)
+        self._thread.start()
+
+    def add(self, kind: Kind, session: str) -> None:
+        """Keep a report; it is on disk when this returns. The same one again changes nothing."""
+        row = (self._event, f"{kind}-{session}", kind, session, time.time())
+        self._execute("INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?, ?, NULL)", *row)
+        self._nudge.set()
+
+    def waiting(self) -> int:
+        """How many reports the gateway has not answered yet; those it refused for good are not among them."""
+        query = "SELECT count(*) FROM reports WHERE event = ? AND refusal IS NULL"
+        return int(self._execute(query, self._event)[0][0])
+
+    def close(self, *, drain_seconds: float) -> None:
+        """Try once more, at once, to send what is left; what does not get through stays for the next start.
+
+        Args:
+            drain_seconds: the longest this waits.
+        """
+        self._closing.set()
+        self._nudge.set()
+        if self._thread is None:
+            self._close_file()
+            return
+        self._thread.join(drain_seconds)
+        if self._thread.is_alive():
+            log.warning("the gateway does not answer, reports stay in the outbox for the next start")
+
+    def _run(self) -> None:
+        failures = 0
+        try:
+            while True:
+                last_try = self._closing.is_set()
+                heard, asked_seconds = self._send_next()
+                if heard is None:
+                    return
+                if not heard and last_try:
+                    return
+                failures = 0 if heard else failures + 1
+                if failures:
+                    self._closing.wait(_backoff_seconds(failures, asked_seconds))
+        finally:
+            self._close_file()
+
+    def _send_next(self) -> tuple[bool | None, float]:
+        """As `_send` for the next batch; None at the end, when there is nothing left."""
+        try:
+            batch = self._next_batch()
+            return self._send(batch) if batch else (None, 0.0)
+        except sqlite3.Error as error:
+            # A full disk, or a file held for long by another process: both pass, and the thread must outlive them.
+            log.error("the outbox cannot be read: %s", error)
+            return False, 0.0
+
+    def _next_batch(self) -> list[dict[str, str]]:
+        """The oldest reports, as soon as there are any; empty only at the end."""
+        while not (batch := self._batch()) and not self._closing.is_set():
+            self._nudge.wait(IDLE_SECONDS)
+            self._nudge.clear()
+        return batch
+
+    def _batch(self) -> list[dict[str, str]]:
+        query = (
+            "SELECT id, kind, session FROM reports WHERE event = ? AND refusal IS NULL"
+            " ORDER BY added_at_seconds LIMIT ?"
+        )
+        rows = self._execute(query, self._event, self._batch_size)
+        return [{"id": id_, "kind": kind, "session": session} for id_, kind, session in rows]
+
+    def _send(self, batch: list[dict[str, str]]) -> tuple[bool, float]:
+        """Whether progress was made, and how many seconds the gateway asked to be left alone."""
+        try:
+            answer = self._link.post(f"/v1/events/{self._event}/reports", {"reports": batch})
+            return self._settle(batch, answer), 0.0
+        except GatewayAway as away:
+            log.warning("the gateway is away, reports wait in the outbox: %s", away)
+            return False, 0.0
+        except GatewayRefusal as refusal:
+            if refusal.status in _POISON_STATUSES:
+                self._isolate(batch, str(refusal))
+                return True, 0.0
+            log.error("the gateway refused the reports, they wait in the outbox: %s", refusal)
+            return False, refusal.retry_after_seconds or 0.0
+
+    def _settle(self, batch: list[dict[str, str]], answer: Any) -> bool:
+        sent = {report["id"] for report in batch}
+        results = answer.get("results", []) if isinstance(answer, dict) else []
+        heard = {str(result.get("id")): result.get("result") for result in results if isinstance(result, dict)}
+        for id_ in sent & heard.keys():
+            if heard[id_] == "unknown":
+                log.error("the gateway knows nothing of the session of report %s", id_)
+            self._execute("DELETE FROM reports WHERE event = ? AND id = ?", self._event, id_)
+        self._batch_size = min(BATCH_MAX, self._batch_size * 2)
+        return bool(sent & heard.keys())
+
+    def _isolate(self, batch: list[dict[str, str]], refusal: str) -> None:
+        """Halve the batch until the one report that spoils it stands alone; set that one aside."""
+        if len(batch) > 1:
+            self._batch_size = len(batch) // 2
+            return
+        log.error("report %s is set aside, the gateway refused it for good: %s", batch[0]["id"], refusal)
+        query = "UPDATE reports SET refusal = ? WHERE event = ? AND id = ?"
+        self._execute(query, refusal, self._event, batch[0]["id"])
+
+    def _close_file(self) -> None:
+        # Never while another thread is amid a statement.
+        with self._lock:
+            self._db.close()
+
+    def _execute(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+
+def _backoff_seconds(failures: int, asked_seconds: float) -> float:
+    ceiling = min(BACKOFF_LAST_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(failures - 1, 16))
+    jittered = ceiling * random.uniform(0.5, 1.0)  # noqa: S311
+    return min(BACKOFF_LAST_SECONDS, max(jittered, asked_seconds))

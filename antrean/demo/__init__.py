@@ -1,0 +1,1 @@
+"""A small registration site, protected by our own connector: what the waiting room is for."""
