@@ -74,4 +74,4 @@ def recovery_code(key: bytes, event: str, tag: bytes, epoch: str, number: int) -
 def same_code(code: str, typed: str) -> bool:
     """Whether typed text is this code; case, blanks, dashes and commonly misread letters do not matter."""
     plain = re.sub(r"[\s\-]+", "", typed[:64]).upper().translate(_MISREAD)
-    return hmac.compare_digest(code.replace("-", "").encode(), plain.encode())
+    return hmac.compare_digest(code.replace("-", "").encode(), plain.encode(errors="replace"))

@@ -74,10 +74,16 @@ class Line:
         return None if segment is None else Place(segment, number)
 
     def position(self, place: Place) -> int:
-        """People up to and including a place, since the line began."""
+        """People up to and including a place, since the line began.
+
+        An earlier segment ends where the next begins: numbers of it that were lost before anybody saw them, and a
+        mark among them, count as its end. Else the mark would seem to have called people of the next segment.
+        """
         if place.segment >= len(self.segments):
             return self.size
-        return self._offsets[place.segment] + place.rank
+        position = self._offsets[place.segment] + place.rank
+        present = place.segment == len(self.segments) - 1
+        return position if present else min(position, self._offsets[place.segment + 1])
 
     def ahead(self, place: Place) -> int:
         """People between the mark and a place; 0 for the next one and for everybody called."""

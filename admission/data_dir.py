@@ -1,0 +1,137 @@
+"""The data folder: the secrets of the deployment and the records of its events, as files."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import ValidationError
+
+from admission.core.errors import ConfigurationError
+from admission.core.event import EventRecord
+from admission.core.keyring import Keyring
+from admission.core.ticket import TicketKeys
+from antrean.passes import new_key
+
+_KEY_BYTES = 32
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+class SecretsFile:
+    """The secrets of a deployment in one JSON file with mode 0600, the same on every gateway.
+
+    Weakness: whoever reads it can make tickets and passes; keep it like a TLS key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ensure(self) -> None:
+        """Create the file with fresh keys unless it exists."""
+        if self.path.exists():
+            return
+        kid = secrets.token_hex(4)
+        made = {
+            "ticket_keys": {"current": kid, "keys": {kid: _encode(secrets.token_bytes(_KEY_BYTES))}},
+            "pass_keys": [new_key().as_dict(private=True)],
+            "recovery_key": _encode(secrets.token_bytes(_KEY_BYTES)),
+            "wrapping_key": _encode(secrets.token_bytes(_KEY_BYTES)),
+            "origin_keys": {},
+        }
+        _write_private(self.path, json.dumps(made, indent=2))
+
+    def ensure_origin_key(self, slug: str) -> str:
+        """The key with which an event's origin sends reports; made once."""
+        made = self._read()
+        key: str = made["origin_keys"].setdefault(slug, secrets.token_urlsafe(_KEY_BYTES))
+        _write_private(self.path, json.dumps(made, indent=2))
+        return key
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            hint = "create it with `antrean keys`, and give every gateway the same one"
+            raise ConfigurationError([f"{self.path}: there is no secrets file; {hint}"]) from error
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"{self.path}: cannot be read: {type(error).__name__}"]) from error
+        if not isinstance(found, dict):
+            raise ConfigurationError([f"{self.path}: is not a secrets file"])
+        return found
+
+    def keyring(self) -> Keyring:
+        """The secrets, ready for use.
+
+        Raises:
+            ConfigurationError: when the file is missing or not whole; its contents are never in the message.
+        """
+        found = self._read()
+        try:
+            tickets = found["ticket_keys"]
+            keys = {kid: urlsafe_b64decode(key) for kid, key in tickets["keys"].items()}
+            passes = tuple(OKPKey.import_key(key) for key in found["pass_keys"])
+            recovery, wrapping = (urlsafe_b64decode(found[name]) for name in ("recovery_key", "wrapping_key"))
+            whole = tickets["current"] in keys and passes and all(key.is_private for key in passes)
+            sized = all(len(key) >= _KEY_BYTES for key in (*keys.values(), recovery, wrapping))
+            if not whole or not sized:
+                raise ValueError("incomplete")
+            return Keyring(TicketKeys(tickets["current"], keys), passes, recovery, wrapping, found["origin_keys"])
+        except (KeyError, TypeError, ValueError, AttributeError, JoseError) as error:
+            problem = f"{self.path}: is not a whole secrets file ({type(error).__name__}); restore it from a copy"
+            raise ConfigurationError([problem]) from error
+
+
+class RecordFiles:
+    """Copies of the event records, one file an event: with them an empty Redis gets its events back."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "events"
+
+    def _path(self, slug: str) -> Path:
+        return self._folder / f"{slug}.json"
+
+    def all(self) -> list[EventRecord]:
+        """Every record, by slug.
+
+        Raises:
+            ConfigurationError: naming each file that holds no record.
+        """
+        records, problems = [], []
+        for path in sorted(self._folder.glob("[a-z0-9-]*.json")):
+            try:
+                records.append(EventRecord.model_validate_json(path.read_text(encoding="utf-8")))
+            except (OSError, ValidationError) as error:
+                problems.append(f"{path}: holds no event record ({type(error).__name__}); restore or remove it")
+        if problems:
+            raise ConfigurationError(problems)
+        return records
+
+    def keep(self, record: EventRecord) -> None:
+        """Write a record unless the file holds it, or a higher version, already."""
+        path = self._path(record.event.slug)
+        text = record.model_dump_json(indent=2)
+        if path.exists():
+            stands = EventRecord.model_validate_json(path.read_text(encoding="utf-8"))
+            if stands.version >= record.version:
+                return
+        _write_private(path, text)

@@ -1,0 +1,1 @@
+"""The line in Redis: the only package that imports redis."""

@@ -1,0 +1,61 @@
+"""The data model in Redis: every key of an event, in one hash slot.
+
+| key | type | member -> value | TTL | writer | reader |
+|---|---|---|---|---|---|
+| `antrean:events` | set | slugs of all events | none | put_event | all processes |
+| `antrean:{slug}:event` | hash | `version`, `record` (JSON), limits for scripts | none | put_event | all |
+| `antrean:{slug}:line` | hash | fields below | none | all mutating verbs | all |
+| `antrean:{slug}:sessions` | zset | session (12 bytes) -> start, µs | none | claim, report, leave | all |
+| `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
+| `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
+| `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes) | none | all but advance | all |
+
+All of them last until the event is purged; each is bounded by the line, the capacity, the grace or the settings.
+
+The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch, order, size], …]`, those before the
+present one), `size` (numbers issued in the present epoch), `serving` and `expired` (marks), `tat_us` (token bucket:
+theoretical arrival time of the next admission), `open_ms` (open clock: time in which the event was open and answered),
+`ticked_us` (when it last advanced), `admitted` and `completed` (totals).
+
+A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
+
+A row of the index: flags (1 admitted, 2 completed, 4 left), the segment of its epoch (2 bytes), the number (4 bytes),
+the check of the browser's key (6 bytes). Buckets keep small hashes, which Redis packs tightly.
+"""
+
+from __future__ import annotations
+
+from admission.core.line import Place
+
+EVENTS = "antrean:events"
+BUCKET_BYTES = 2  # 65,536 buckets: about 90 rows each at 6 million applicants, within Redis' packed encoding
+_RANK_BITS = 32
+
+
+class EventKeys:
+    """The names of one event's keys."""
+
+    def __init__(self, slug: str) -> None:
+        self._prefix = f"antrean:{{{slug}}}"
+        self.event = f"{self._prefix}:event"
+        self.line = f"{self._prefix}:line"
+        self.sessions = f"{self._prefix}:sessions"
+        self.calls = f"{self._prefix}:calls"
+
+    def settled(self, segment: int) -> str:
+        """The bitmap of places of a segment that were admitted or left."""
+        return f"{self._prefix}:settled:{segment}"
+
+    def index(self, session: bytes) -> str:
+        """The bucket of the index that holds a session's row."""
+        return f"{self._prefix}:index:{int.from_bytes(session[:BUCKET_BYTES], 'big')}"
+
+
+def pack_place(place: Place) -> int:
+    """A place as the one number that Redis holds."""
+    return (place.segment << _RANK_BITS) + place.rank
+
+
+def unpack_place(number: int) -> Place:
+    """The place in one of Redis' numbers."""
+    return Place(number >> _RANK_BITS, number & ((1 << _RANK_BITS) - 1))

@@ -1,0 +1,30 @@
+-- Purpose: move the mark, never back and never past the tail; run the open clock and end the grace of old calls.
+-- Flags: allow-oom
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] calls: zset, place -> open clock ms
+-- ARGV[3] target place
+-- Returns: {serving place, expired place, open clock ms}
+-- Cost: O(log calls); calls hold one entry a second of the grace
+local grace_ms, opens_us, closes_us, paused = unpack(redis.call('HMGET', EVENT, 'grace_ms', 'opens_us', 'closes_us',
+  'paused'))
+if not grace_ms then return redis.error_reply('NOEVENT put the record first') end
+local open = now_us >= tonumber(opens_us) and now_us < tonumber(closes_us) and paused == '0'
+-- The clock of the grace stands while the event is paused or nothing ticks: time without service is no one's fault.
+local tick_ms = math.min(2000, math.max(0, math.floor((now_us - line.ticked_us) / 1000)))
+local open_ms = tonumber(line.open_ms) + (open and tick_ms or 0)
+local tail = #cjson.decode(line.segments) * RANKS + tonumber(line.size)
+local serving = tonumber(line.serving)
+local target = math.max(serving, math.min(tonumber(ARGV[3]), tail))
+local fresh = redis.call('EXISTS', KEYS[3]) == 0 and serving > tonumber(line.expired)
+if target > serving or fresh then
+  -- One entry a second, under its last stamp, which is the generous one. No stamp is used twice: whoever asks for
+  -- later steps than they know misses none.
+  local latest_ms = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2] or -1
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], whole(open_ms - open_ms % 1000), '+inf')
+  redis.call('ZADD', KEYS[3], whole(math.max(open_ms, latest_ms + 1)), whole(target))
+end
+local due = redis.call('ZREVRANGEBYSCORE', KEYS[3], whole(open_ms - grace_ms), '-inf', 'LIMIT', 0, 1)[1]
+local expired = math.max(tonumber(line.expired), tonumber(due or 0))
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', whole(open_ms - grace_ms))
+redis.call('HSET', LINE, 'serving', whole(target), 'expired', whole(expired), 'open_ms', whole(open_ms),
+  'ticked_us', whole(now_us))
+return {whole(target), whole(expired), whole(open_ms)}

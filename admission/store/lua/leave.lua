@@ -1,0 +1,17 @@
+-- Purpose: give a place up; a running session ends, and its seat is free at once.
+-- Flags: allow-oom
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session -> start µs
+-- KEYS[4] settled: bitmap by rank; KEYS[5] index: hash, the session's bucket
+-- ARGV[3] session, 12 bytes; ARGV[4] place; ARGV[5] segment of its epoch; ARGV[6] number
+-- Returns: '' when left (now or before), or 'completed'
+-- Cost: O(log sessions)
+local session, row = ARGV[3], read_row(KEYS[5], ARGV[3])
+local mine = row ~= nil and row.segment == tonumber(ARGV[5]) and row.number == tonumber(ARGV[6])
+if mine and has(row, COMPLETED) then return 'completed' end
+if mine then
+  row.flags = bit.bor(row.flags, LEFT)
+  write_row(KEYS[5], session, row)
+  redis.call('ZREM', KEYS[3], session)
+end
+redis.call('SETBIT', KEYS[4], tonumber(ARGV[4]) % RANKS, 1)
+return ''

@@ -1,0 +1,32 @@
+-- Purpose: the origin's word on sessions: completed (once, a late one counts too), left or revoked.
+-- Flags: allow-oom
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session -> start µs
+-- KEYS[3 + i] index: hash, the bucket of report i
+-- ARGV[2 * i + 1] kind: completed, left or revoked; ARGV[2 * i + 2] session, 12 bytes
+-- Returns: {result, …}: the kind, or late, repeated, unknown
+-- Cost: O(reports * log sessions), at most 100 reports
+local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
+if not session_us then return redis.error_reply('NOEVENT put the record first') end
+
+local function end_session(kind, session, bucket)
+  local row, started = read_row(bucket, session), running(KEYS[3], session, session_us)
+  redis.call('ZREM', KEYS[3], session)
+  if has(row, COMPLETED) then return 'repeated' end
+  if kind == 'completed' then
+    -- A session that Redis lost is counted all the same: the origin, which is trusted, served this person.
+    row = row or {flags = ADMITTED, segment = 0, number = 0, check = string.rep('\0', 6)}
+    row.flags = bit.bor(row.flags, ADMITTED, COMPLETED)
+    write_row(bucket, session, row)
+    redis.call('HINCRBY', LINE, 'completed', 1)
+    return started and 'completed' or 'late'
+  end
+  if row == nil or not has(row, ADMITTED) then return 'unknown' end
+  if has(row, LEFT) then return 'repeated' end
+  row.flags = bit.bor(row.flags, LEFT)
+  write_row(bucket, session, row)
+  return kind
+end
+
+local results = {}
+for i = 1, #KEYS - 3 do results[i] = end_session(ARGV[2 * i + 1], ARGV[2 * i + 2], KEYS[3 + i]) end
+return results

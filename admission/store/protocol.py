@@ -1,0 +1,136 @@
+"""What a store does: the verbs, and what they take and give. Every verb may raise StoreUnavailable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from admission.core.applicant import Trace
+from admission.core.event import EventRecord
+from admission.core.line import Line, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody who joins: the session of the tag and the check of the browser; both empty without identity."""
+
+    session: bytes = b""
+    check: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A place taken, or found again (`known`) because the same browser holds it.
+
+    Args:
+        at_ms: Redis' time, milliseconds since 1970.
+    """
+
+    epoch: str
+    number: int
+    known: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a place: what claim, leave and look ask for. `segment` is the one of the ticket's epoch."""
+
+    session: bytes
+    check: bytes
+    place: Place
+    number: int
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The answer to a claim.
+
+    Args:
+        problem: '' when admitted (newly, or `repeated`), else the slug of the refusal.
+        session_started_us: start of the session, microseconds of Redis' clock; 0 when refused.
+        retry_seconds: when the door may have room again; 0 unless the problem is `door-busy`.
+    """
+
+    problem: str
+    session_started_us: int = 0
+    repeated: bool = False
+    retry_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A step of the mark: when it reached a place, on the event's open clock, in milliseconds."""
+
+    open_ms: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One event at one instant.
+
+    Args:
+        record: the event's record; None when the store has none.
+        now_us: Redis' time, microseconds since 1970.
+        open_ms: the open clock, which stands while the event is paused or Redis away.
+        sessions: running sessions.
+        admitted, completed: totals.
+        calls: steps of the mark later than the caller knew, oldest first.
+        unclaimed: people called, in grace, who neither claimed nor left.
+    """
+
+    record: EventRecord | None
+    line: Line
+    now_us: int
+    open_ms: int
+    sessions: int
+    admitted: int
+    completed: int
+    calls: tuple[Call, ...]
+    unclaimed: int
+
+
+class Store(Protocol):
+    """The verbs. Each is one atomic step; a reply that was lost may be asked for again without harm."""
+
+    async def events(self) -> tuple[str, ...]:
+        """Slugs of all events, sorted."""
+
+    async def put_event(self, record: EventRecord) -> EventRecord:
+        """Store a record unless one of the same or a higher version stands; returns the one that stands."""
+
+    async def join(self, slug: str, entry: Entry) -> Joined:
+        """Take a place at the end, or find the one that this browser holds. Joins in flight travel together."""
+
+    async def claim(self, slug: str, holder: Holder) -> Claimed:
+        """Ask for admission: rate, capacity, quota and grace are judged here and nowhere else."""
+
+    async def leave(self, slug: str, holder: Holder) -> str:
+        """Give a place up: '' when done (or done before), else the slug of the refusal."""
+
+    async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
+        """The origin's word on sessions, as (kind, session): a result each, in order.
+
+        Kinds: completed, left, revoked. Results: the kind, or late, repeated, unknown.
+        """
+
+    async def find(self, slug: str, session: bytes) -> tuple[str, int] | None:
+        """The (epoch, number) that the index holds for a session; None when it holds none."""
+
+    async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
+        """Give a place of the index to another browser; False when the index no longer holds this number."""
+
+    async def look(self, slug: str, holder: Holder) -> Trace:
+        """What is recorded of one place. Looks in flight travel together."""
+
+    async def advance(self, slug: str, target: Place) -> Place:
+        """Move the mark up to a target, never back and never past the tail; returns where it stands."""
+
+    async def snapshot(self, slug: str) -> Snapshot:
+        """The event now; it also becomes what this store folds into every later call."""
+
+    async def close(self) -> None:
+        """Release all connections."""

@@ -1,0 +1,146 @@
+"""Redis' answers as values of the domain, and the line as a caller folds it into its calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from admission.core.applicant import Trace
+from admission.core.event import Event, EventRecord
+from admission.core.line import Line, Place, Segment
+from admission.store.keys import pack_place, unpack_place
+from admission.store.protocol import Call, Holder, Snapshot
+
+FIRST_COME = "first_come"
+SEEN_NOTHING = b'{"segments":[]}'
+_ROW_BYTES = 13
+_ADMITTED, _COMPLETED, _LEFT = 1, 2, 4
+_NEVER_US = 9_000_000_000_000_000  # year 2255; above every instant, and exact in Lua's numbers
+
+
+def fold_line(snapshot: Snapshot) -> bytes:
+    """What a caller saw, as the prelude reads it: JSON of segments, marks and totals."""
+    line = snapshot.line
+    seen = {
+        "segments": [[segment.epoch, segment.order, segment.size] for segment in line.segments],
+        "serving": pack_place(line.serving),
+        "expired": pack_place(line.expired),
+        "admitted": snapshot.admitted,
+        "completed": snapshot.completed,
+    }
+    return json.dumps(seen, separators=(",", ":")).encode()
+
+
+def limits_of(event: Event) -> dict[str, int | float]:
+    """The limits that scripts need, in their units: µs, ms, counts; quota -1 for none."""
+    opens_us = int(event.opens_at.timestamp() * 1_000_000) if event.opens_at else 0
+    closes_us = int(event.closes_at.timestamp() * 1_000_000) if event.closes_at else _NEVER_US
+    return {
+        "interval_us": 1_000_000 / event.rate_per_second,
+        "burst": event.burst,
+        "capacity": event.capacity,
+        "quota": -1 if event.quota is None else event.quota,
+        "session_us": event.session_seconds * 1_000_000,
+        "grace_ms": event.grace_seconds * 1000,
+        "opens_us": opens_us,
+        "closes_us": closes_us,
+        "paused": int(event.paused),
+    }
+
+
+class Row(NamedTuple):
+    """A row of the index, see admission.store.keys."""
+
+    flags: int
+    segment: int
+    number: int
+
+
+def read_row(packed: bytes | None) -> Row | None:
+    """The row in its 13 bytes; None where there is none."""
+    if packed is None or len(packed) != _ROW_BYTES:
+        return None
+    return Row(packed[0], int.from_bytes(packed[1:3], "big"), int.from_bytes(packed[3:7], "big"))
+
+
+def read_segments(text: bytes) -> list[Segment]:
+    """The segments in Redis' JSON."""
+    return [Segment(epoch, order, int(size)) for epoch, order, size in json.loads(text)]
+
+
+def read_line(fields: Mapping[bytes, bytes]) -> Line:
+    """The line in Redis' hash; an empty one before the first mutating verb."""
+    if b"epoch" not in fields:
+        return Line()
+    earlier = read_segments(fields[b"segments"])
+    present = Segment(fields[b"epoch"].decode(), FIRST_COME, int(fields[b"size"]))
+    serving, expired = (unpack_place(int(fields[name])) for name in (b"serving", b"expired"))
+    return Line((*earlier, present), serving, expired)
+
+
+def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line) -> Snapshot:
+    """The snapshot in a script's answer.
+
+    Args:
+        known: the record that the caller had; it stands while its version does.
+        before: the line whose called places were counted; those called since count as unclaimed.
+    """
+    now_us, raw_record, flat, sessions, calls, settled = answer
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    record = None if raw_record == b"-" else known
+    if len(raw_record) > 1:
+        record = EventRecord.model_validate_json(raw_record)
+    line = read_line(fields)
+    called = line.position(line.serving) - before.position(before.expired)
+    return Snapshot(
+        record=record,
+        line=line,
+        now_us=int(now_us),
+        open_ms=int(fields.get(b"open_ms", 0)),
+        sessions=sessions,
+        admitted=int(fields.get(b"admitted", 0)),
+        completed=int(fields.get(b"completed", 0)),
+        calls=tuple(
+            Call(int(score), unpack_place(int(place))) for place, score in zip(calls[::2], calls[1::2], strict=True)
+        ),
+        unclaimed=max(0, called - settled),
+    )
+
+
+def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
+    """A snapshot that knows no less than what was seen before it.
+
+    Within one life of the data every part of the line only grows. Where less is found, Redis lost data or got an
+    older copy back: until the next mutating verb has folded in what was seen, that is what the line is.
+    """
+    if _age(snapshot) >= _age(seen):
+        return snapshot
+    return replace(snapshot, line=seen.line, admitted=seen.admitted, completed=seen.completed)
+
+
+def _age(snapshot: Snapshot) -> tuple[str, int, Place, Place, int, int]:
+    line = snapshot.line
+    return line.epoch, line.size, line.serving, line.expired, snapshot.admitted, snapshot.completed
+
+
+def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:
+    """What a look found of one place.
+
+    A row of another number tells nothing of this place, except that the tag's session is not this one's.
+
+    Args:
+        lapsed_us: sessions that started at or before this have lapsed.
+    """
+    packed, settled, started = answer
+    row = read_row(packed)
+    flags = row.flags if row and (row.segment, row.number) == (holder.segment, holder.number) else 0
+    admitted = bool(flags & _ADMITTED)
+    started_us = int(float(started)) if started and admitted else 0
+    return Trace(
+        admitted=admitted,
+        completed=bool(flags & _COMPLETED),
+        left=bool(flags & _LEFT) or (bool(settled) and not admitted),
+        session_started_us=started_us if started_us > lapsed_us else None,
+    )

@@ -1,0 +1,193 @@
+"""The store on Redis 7.0 or later, or Valkey."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from admission.core.applicant import Trace
+from admission.core.event import EventRecord
+from admission.core.line import Line, Place
+from admission.store.batch import Batcher
+from admission.store.connection import Connection
+from admission.store.keys import EVENTS, EventKeys, pack_place, unpack_place
+from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
+from admission.store.reading import (
+    SEEN_NOTHING,
+    fold_line,
+    limits_of,
+    newest,
+    read_row,
+    read_segments,
+    read_snapshot,
+    read_trace,
+)
+from admission.store.scripts import script
+
+
+class _Known:
+    """One event's keys and batches, and what this process last saw of it, which goes along in every call."""
+
+    def __init__(self, store: RedisStore, slug: str) -> None:
+        self.keys = EventKeys(slug)
+        self.joins: Batcher[Entry, Joined] = Batcher(partial(store.join_batch, self))
+        self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim_batch, self))
+        self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look_batch, self))
+        self.seen: Snapshot | None = None
+        self.record: EventRecord | None = None
+        self.line = Line()
+        self.folded = SEEN_NOTHING
+        self.open_ms = -1
+
+
+class RedisStore:
+    """The verbs of admission.store.protocol.Store on one Redis.
+
+    Weakness: one event lives in one hash slot, so on one Redis process; many events spread over a cluster.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._redis = connection
+        self._known: dict[str, _Known] = {}
+
+    def _event(self, slug: str) -> _Known:
+        if slug not in self._known:
+            self._known[slug] = _Known(self, slug)
+        return self._known[slug]
+
+    async def _mutate(self, verb: str, event: _Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
+        """Run a verb behind the prelude, which reads the first two keys and arguments."""
+        keys = [event.keys.event, event.keys.line, *keys]
+        return await self._redis.run(script(verb), keys, [event.line.epoch, event.folded, *args], size=size)
+
+    async def events(self) -> tuple[str, ...]:
+        """See Store."""
+        return tuple(sorted(slug.decode() for slug in await self._redis.command("SMEMBERS", EVENTS)))
+
+    async def put_event(self, record: EventRecord) -> EventRecord:
+        """See Store."""
+        event = self._event(record.event.slug)
+        limits = [part for pair in limits_of(record.event).items() for part in pair]
+        stands = await self._mutate("put_event", event, [], [record.version, record.model_dump_json(), *limits])
+        await self._redis.command("SADD", EVENTS, record.event.slug)
+        return EventRecord.model_validate_json(stands)
+
+    async def join(self, slug: str, entry: Entry) -> Joined:
+        """See Store."""
+        return await self._event(slug).joins.ask(entry)
+
+    async def join_batch(self, event: _Known, entries: list[Entry]) -> list[Joined]:
+        """Joins that ride together, at most BATCH_LIMIT."""
+        buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
+        args = [part for entry in entries for part in (entry.session, entry.check)]
+        answer = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
+        at_ms, earlier, present, places = answer
+        epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]
+        return [Joined(epochs[segment], number, bool(known), int(at_ms)) for segment, number, known in places]
+
+    async def claim(self, slug: str, holder: Holder) -> Claimed:
+        """See Store."""
+        return await self._event(slug).claims.ask(holder)
+
+    async def claim_batch(self, event: _Known, holders: list[Holder]) -> list[Claimed]:
+        """Claims that ride together, at most BATCH_LIMIT."""
+        keys: list[str] = [event.keys.sessions]
+        args: list[bytes | int] = []
+        for holder in holders:
+            keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
+            args += (holder.session, holder.check, pack_place(holder.place), holder.segment, holder.number)
+        answers = await self._mutate("claim", event, keys, args, len(holders))
+        return [
+            Claimed(problem.decode(), int(started), bool(repeated), wait_us / 1_000_000)
+            for problem, started, repeated, wait_us in answers
+        ]
+
+    async def leave(self, slug: str, holder: Holder) -> str:
+        """See Store."""
+        event = self._event(slug)
+        keys = [
+            event.keys.sessions,
+            event.keys.settled(holder.place.segment),
+            event.keys.index(holder.session),
+        ]
+        args = [holder.session, pack_place(holder.place), holder.segment, holder.number]
+        problem: bytes = await self._mutate("leave", event, keys, args)
+        return problem.decode()
+
+    async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
+        """See Store."""
+        if not reports:
+            return []
+        event = self._event(slug)
+        buckets = [event.keys.index(session) for _, session in reports]
+        args = [part for report in reports for part in report]
+        results = await self._mutate("report", event, [event.keys.sessions, *buckets], args, len(reports))
+        return [result.decode() for result in results]
+
+    async def find(self, slug: str, session: bytes) -> tuple[str, int] | None:
+        """See Store."""
+        event = self._event(slug)
+        row = read_row(await self._redis.command("HGET", event.keys.index(session), session[2:]))
+        if row is None or row.segment >= len(event.line.segments):
+            return None
+        return event.line.segments[row.segment].epoch, row.number
+
+    async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
+        """See Store."""
+        event = self._event(slug)
+        return bool(await self._mutate("rebind", event, [event.keys.index(session)], [session, number, check]))
+
+    async def look(self, slug: str, holder: Holder) -> Trace:
+        """See Store."""
+        return await self._event(slug).looks.ask(holder)
+
+    async def look_batch(self, event: _Known, holders: list[Holder]) -> list[Trace]:
+        """Looks that ride together, at most BATCH_LIMIT."""
+        keys: list[str] = [event.keys.sessions]
+        args: list[bytes | int] = []
+        for holder in holders:
+            keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
+            args += (holder.session, holder.place.rank)
+        now_us, looks = await self._redis.run(script("look"), keys, args, size=len(holders))
+        session_us = event.record.event.session_seconds * 1_000_000 if event.record else 0
+        lapsed_us = int(now_us) - session_us
+        return [read_trace(found, holder, lapsed_us) for found, holder in zip(looks, holders, strict=True)]
+
+    async def advance(self, slug: str, target: Place) -> Place:
+        """See Store."""
+        event = self._event(slug)
+        serving, _, _ = await self._mutate("advance", event, [event.keys.calls], [pack_place(target)])
+        return unpack_place(int(serving))
+
+    async def snapshot(self, slug: str) -> Snapshot:
+        """See Store."""
+        event = self._event(slug)
+        keys, known, before = event.keys, event.record, event.line
+        runs = list(before.runs(before.expired, before.serving))
+        ranks = [rank for _, first, last in runs for rank in (first, last)]
+        answer = await self._redis.run(
+            script("snapshot"),
+            [
+                keys.event,
+                keys.line,
+                keys.sessions,
+                keys.calls,
+                *(keys.settled(segment) for segment, _, _ in runs),
+            ],
+            [known.version if known else 0, event.open_ms, *ranks],
+        )
+        snapshot = read_snapshot(answer, known, before)
+        if event.seen is not None:
+            snapshot = newest(event.seen, snapshot)
+        event.seen, event.record, event.line = snapshot, snapshot.record, snapshot.line
+        event.folded = fold_line(snapshot)
+        if before.epoch and snapshot.line.epoch != before.epoch:
+            event.open_ms = -1  # another life may have another open clock: its calls are told from the first
+        elif snapshot.calls:
+            event.open_ms = snapshot.calls[-1].open_ms
+        return snapshot
+
+    async def close(self) -> None:
+        """See Store."""
+        await self._redis.close()

@@ -1,0 +1,1 @@
+"""The admission worker: sense, decide, act."""

@@ -1,0 +1,110 @@
+"""The worker's loop: it only senses, asks for a decision, and acts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from admission.core.calling import Decision, Sample, decide
+from admission.core.errors import StoreUnavailable
+from admission.core.event import EventRecord, EventState, state_at
+from admission.data_dir import RecordFiles
+from admission.store.protocol import Snapshot, Store
+from admission.worker.metrics import WorkerMetrics
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Moves the mark of every event, at a fixed interval. Any number of workers may run: the mark takes the highest.
+
+    Args:
+        tick_seconds: interval of the ticks. A tick that comes late is not made up for.
+    """
+
+    def __init__(self, store: Store, files: RecordFiles, metrics: WorkerMetrics, tick_seconds: float) -> None:
+        self._store = store
+        self._files = files
+        self._metrics = metrics
+        self._tick_seconds = tick_seconds
+        self._records: dict[str, EventRecord] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Tick until stopped."""
+        self._records = {record.event.slug: record for record in self._files.all()}
+        while not stop.is_set():
+            began = time.monotonic()
+            await self.tick()
+            pause = max(0.0, self._tick_seconds - (time.monotonic() - began))
+            try:
+                await asyncio.wait_for(stop.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> None:
+        """One step of every event; a failure of one is told and does not touch the others."""
+        try:
+            slugs = set(await self._store.events())
+        except StoreUnavailable:
+            slugs = set()
+        await asyncio.gather(*(self._tick_event(slug) for slug in slugs | set(self._records)))
+
+    async def _tick_event(self, slug: str) -> None:
+        began = time.perf_counter()
+        self._metrics.tick_failures.labels(slug)  # at 0 before its first step, which `rate` would not see else
+        try:
+            snapshot = await self._store.snapshot(slug)
+            if snapshot.record is None:
+                if record := self._records.get(slug):
+                    await self._store.put_event(record)  # Redis lost the event; we did not
+                return
+            self._hold(snapshot.record)
+            await self._act(slug, snapshot)
+        except StoreUnavailable as error:
+            self._metrics.tick_failures.labels(slug).inc()
+            log.warning("tick-failed", slug=slug, reason=error.reason)
+        finally:
+            self._metrics.tick_seconds.labels(slug).observe(time.perf_counter() - began)
+
+    def _hold(self, record: EventRecord) -> None:
+        slug = record.event.slug
+        if slug not in self._records or self._records[slug].version < record.version:
+            self._records[slug] = record
+            self._files.keep(record)
+
+    async def _act(self, slug: str, snapshot: Snapshot) -> None:
+        event = self._records[slug].event
+        now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
+        state = state_at(event, now, snapshot.completed)
+        decision = decide(
+            Sample(
+                open=state is EventState.OPEN,
+                rate_per_second=event.rate_per_second,
+                waiting=snapshot.line.waiting,
+                unclaimed=snapshot.unclaimed,
+            )
+        )
+        # Asked even when nobody is to be called: it runs the open clock and ends graces.
+        await self._store.advance(slug, snapshot.line.mark_after(decision.people))
+        self._observe(slug, snapshot, state, decision)
+
+    def _observe(self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision) -> None:
+        metrics, line, event = self._metrics, snapshot.line, self._records[slug].event
+        serving = line.position(line.serving)
+        metrics.line_length.labels(slug).set(line.waiting)
+        metrics.tail.labels(slug).set(line.size)
+        metrics.serving.labels(slug).set(serving)
+        metrics.target.labels(slug).set(serving + decision.people)
+        metrics.unclaimed.labels(slug).set(snapshot.unclaimed)
+        metrics.sessions.labels(slug).set(snapshot.sessions)
+        metrics.capacity.labels(slug).set(event.capacity)
+        metrics.target_rate.labels(slug).set(event.rate_per_second if state is EventState.OPEN else 0)
+        metrics.admitted.labels(slug).set(snapshot.admitted)
+        metrics.completed.labels(slug).set(snapshot.completed)
+        for each in EventState:
+            metrics.event_state.labels(slug, each.value).set(each is state)
+        metrics.decisions.labels(slug, decision.reason).inc()
+        metrics.last_tick.labels(slug).set_to_current_time()

@@ -1,0 +1,48 @@
+"""The worker's metrics, declared once; line-wide gauges come from here only, so that they are not counted twice."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from antrean import __version__
+
+_TICK_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class WorkerMetrics:
+    """Gauges of every event's line and counters of one worker process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"antrean_{name}", meaning, ["event", *labels], registry=registry)
+
+        self.line_length = gauge("line_length", "People waiting behind the mark.")
+        self.tail = gauge("tail_position", "People who ever took a place.")
+        self.serving = gauge("serving_position", "People called since the line began: where the mark stands.")
+        self.target = gauge("target_position", "Where the last decision wants the mark.")
+        self.unclaimed = gauge("called_unclaimed", "People called, in grace, who neither claimed nor left.")
+        self.sessions = gauge("sessions", "Running sessions.")
+        self.capacity = gauge("capacity", "Sessions allowed at once.")
+        self.target_rate = gauge("target_rate_per_second", "Admissions per second that are allowed now.")
+        self.admitted = gauge("admitted_people", "Sessions begun since the event's first.")
+        self.completed = gauge("completed_people", "People who completed.")
+        self.event_state = gauge("event_state", "1 for the state that the event is in, 0 for all others.", "state")
+        self.last_tick = gauge("last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark.")
+        self.decisions = Counter(
+            "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
+        )
+        self.tick_failures = Counter(
+            "antrean_tick_failures", "Ticks that Redis did not answer.", ["event"], registry=registry
+        )
+        self.tick_seconds = Histogram(
+            "antrean_tick_duration_seconds",
+            "Time to sense, decide and act.",
+            ["event"],
+            buckets=_TICK_SECONDS,
+            registry=registry,
+        )
+        build = Gauge("antrean_build_info", "1, with the version as label.", ["version"], registry=registry)
+        build.labels(__version__).set(1)
+        ProcessCollector(registry=registry)

@@ -1,0 +1,49 @@
+"""One worker process from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import start_http_server
+
+from admission.data_dir import RecordFiles
+from admission.settings import Settings
+from admission.store.connection import Connection
+from admission.store.redis import RedisStore
+from admission.worker.loop import Worker
+from admission.worker.metrics import WorkerMetrics
+
+log = structlog.get_logger()
+
+
+async def work(settings: Settings, redis_url: str, ready: Callable[[int], None]) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Args:
+        ready: told the metrics port once the loop runs.
+
+    Raises:
+        ConfigurationError: records that cannot be used.
+        OSError: a port that is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    metrics = WorkerMetrics()
+    store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds))
+    worker = Worker(store, RecordFiles(settings.data_dir), metrics, settings.tick_seconds)
+    listener, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry=metrics.registry)
+    try:
+        log.info("working", metrics_port=listener.server_port)
+        ready(listener.server_port)
+        await worker.run(stop)
+    finally:
+        await store.close()
+        listener.shutdown()
+        listener.server_close()
+        thread.join()
+    log.info("stopped")

@@ -1,0 +1,164 @@
+"""The commands as typer shows them: names, options, help. Errors come as plain words and exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from admission.core.errors import ConfigurationError, StoreUnavailable
+from admission.settings import explain
+from antrean import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A virtual waiting room that an organisation runs itself.",
+)
+event_app = typer.Typer(no_args_is_help=True, help="Create and show events.")
+app.add_typer(event_app, name="event")
+
+_CONFIGURATION_EXIT = 2
+_stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn what a user can mend into plain words and exit code 2."""
+    try:
+        yield
+    except ConfigurationError as error:
+        problems = error.problems
+    except ValidationError as error:
+        problems = explain(error)
+    except StoreUnavailable as error:
+        problems = [f"Redis does not answer ({error.reason}): check ANTREAN_REDIS_URL and that the server runs"]
+    except OSError as error:
+        problems = [f"{error.strerror or error}: choose another port or address, or end what uses it"]
+    else:
+        return
+    for problem in problems:
+        _stderr.print(f"[red]✗[/red] {problem}", markup=True)
+    raise typer.Exit(_CONFIGURATION_EXIT)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"antrean {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A virtual waiting room that an organisation runs itself."""
+
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Public port; 0 takes a free one.")]
+MetricsPort = Annotated[int | None, typer.Option(min=0, max=65535, help="Port of /metrics; 0 takes a free one.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of secrets, records and the embedded Redis' data.")]
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the waiting room; 0: a free one.")] = 8080,
+    origin_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the demo site.")] = 8090,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="First metrics port; they count up.")] = 8091,
+    data_dir: Annotated[Path, typer.Option(help="Where secrets, records and Redis' data live.")] = Path(".antrean"),
+    gateways: Annotated[int, typer.Option(min=1, max=64, help="Gateway processes on the one port.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
+    rate: Annotated[float, typer.Option(help="Admissions per second.")] = 50.0,
+    burst: Annotated[int, typer.Option(help="Admissions at one instant, at most a second of the rate.")] = 5,
+    grace_seconds: Annotated[int, typer.Option(help="Time to enter once called.")] = 300,
+    capacity: Annotated[int, typer.Option(help="People on the site at once.")] = 100,
+    quota: Annotated[int | None, typer.Option(help="People in total; none: no limit.")] = None,
+    session_seconds: Annotated[int, typer.Option(help="Time on the site.")] = 900,
+    event: Annotated[str, typer.Option(help="Slug of the event.")] = "prakerja",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets phones in your network in.")
+    ] = "127.0.0.1",
+) -> None:
+    """Start everything on this machine: Redis, gateway, worker and a demo registration site."""
+    from antrean.commands.up import Plan, run_up
+
+    with told_plainly():
+        limits = {
+            "rate_per_second": rate,
+            "burst": burst,
+            "grace_seconds": grace_seconds,
+            "capacity": capacity,
+            "quota": quota,
+            "session_seconds": session_seconds,
+        }
+        plan = Plan(event, limits, host, port, origin_port, metrics_port, data_dir, gateways, workers)
+        raise typer.Exit(run_up(plan))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Port = None,
+    metrics_port: MetricsPort = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run one gateway process; everything else comes from ANTREAN_* variables."""
+    from antrean.commands.processes import run_gateway
+
+    with told_plainly():
+        run_gateway(host=host, port=port, metrics_port=metrics_port, data_dir=data_dir)
+
+
+@app.command()
+def work(metrics_port: MetricsPort = None, data_dir: DataDir = None) -> None:
+    """Run one admission worker; everything else comes from ANTREAN_* variables."""
+    from antrean.commands.processes import run_worker
+
+    with told_plainly():
+        run_worker(metrics_port=metrics_port, data_dir=data_dir)
+
+
+@app.command()
+def keys(data_dir: DataDir = None) -> None:
+    """Create the secrets file of a deployment, unless it exists; give every gateway the same one."""
+    from antrean.commands.events import create_keys
+
+    with told_plainly():
+        create_keys(data_dir)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Event files (TOML) to check as well.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Tell everything that is wrong with the configuration at once; exit 1 if anything is."""
+    from antrean.commands.check import run_check
+
+    raise typer.Exit(run_check(files or [], as_json=json_))
+
+
+@event_app.command("create")
+def event_create(file: Annotated[Path, typer.Argument(help="The event, in TOML.")], data_dir: DataDir = None) -> None:
+    """Create an event from a TOML file, or change its settings to those of the file."""
+    from antrean.commands.events import create_event
+
+    with told_plainly():
+        create_event(file, data_dir)
+
+
+@event_app.command("show")
+def event_show(slug: str, data_dir: DataDir = None) -> None:
+    """Print the record of an event as JSON."""
+    from antrean.commands.events import show_event
+
+    with told_plainly():
+        show_event(slug, data_dir)

@@ -1,0 +1,110 @@
+"""Reading what people send: bounded in size and time, typed, unknown fields refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import hdrs, web
+
+from admission.core.errors import AntreanError
+
+BODY_BYTES = 16_384  # reports of a hundred sessions have 9 kB; all else has less than one
+_BODY_SECONDS = 8.0  # a phone on a bad network needs one or two; a silent sender is let go
+_FORM_FIELDS = 20
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+class BodyRefused(AntreanError):
+    """A body that cannot be used; `detail` says where it is wrong and never what it holds."""
+
+    def __init__(self, problem: str, detail: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.detail = detail
+
+
+class JoinBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST tickets`."""
+
+    nik: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    confirmed: bool = False
+
+
+class RecoverBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST tickets/recover`."""
+
+    nik: Annotated[str, msgspec.Meta(max_length=64)]
+    recovery_code: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class ClaimBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST passes`."""
+
+    target: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    nonce_hash: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+class Report(msgspec.Struct, forbid_unknown_fields=True):
+    """The origin's word on one session."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    kind: Literal["completed", "left", "revoked"]
+    session: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16}\Z")]
+
+
+class ReportsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST reports`."""
+
+    reports: Annotated[list[Report], msgspec.Meta(max_length=100)]
+
+
+async def _read(request: web.Request, content_type: str) -> bytes:
+    # Nothing of ours is worth compressing, and what is unpacked first could be a bomb.
+    if request.content_type != content_type or request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise BodyRefused("content-type")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError as error:
+        raise BodyRefused("slow-body") from error
+    except web.RequestPayloadError as error:
+        raise BodyRefused("body-invalid") from error
+
+
+async def read_json(request: web.Request, shape: type[Body]) -> Body:
+    """The JSON body of a request, as `shape`.
+
+    Raises:
+        BodyRefused: content-type, body-invalid, slow-body.
+        web.HTTPRequestEntityTooLarge: above BODY_BYTES.
+    """
+    body = await _read(request, "application/json")
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyRefused("body-invalid", _where(error)) from error
+
+
+def _where(error: Exception) -> str:
+    """What msgspec says of types and places; its messages quote no values, but name unknown fields."""
+    text = str(error)
+    return "Unknown field; openapi.yaml lists the known ones." if "unknown field" in text else text[:200]
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of a form as our pages send it; of a repeated field the last one.
+
+    Raises:
+        BodyRefused: content-type, body-invalid, slow-body.
+        web.HTTPRequestEntityTooLarge: above BODY_BYTES.
+    """
+    body = await _read(request, "application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FORM_FIELDS, errors="strict")
+    except ValueError as error:
+        raise BodyRefused("body-invalid") from error
+    return dict(pairs)

@@ -1,0 +1,164 @@
+"""What one gateway process holds: rooms kept fresh from the store, secrets, pages and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from math import inf
+
+import structlog
+
+from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
+from admission.core.event import EventRecord
+from admission.core.keyring import Keyring, unwrap_pepper
+from admission.core.nik import Nik
+from admission.data_dir import RecordFiles
+from admission.settings import Settings
+from admission.store.protocol import Store
+from gateway.browser import Cookies
+from gateway.metrics import GatewayMetrics
+from gateway.pages import Pages
+from gateway.room import Room
+from gateway.tickets import TicketReader
+from gateway.verbs import Issued, Verbs
+
+LOST_SECONDS = 5.0  # without an answer; then health tells that Redis is lost
+_LAG_PROBE_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """The state of one gateway process; handlers reach everything through it.
+
+    Args:
+        keyring: re-read through `read_keyring` when an event appears, since its origin's key came with it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        read_keyring: Callable[[], Keyring],
+        files: RecordFiles,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.files = files
+        self.metrics = metrics
+        self.keyring = read_keyring()
+        self.cookies = Cookies(secure=settings.secure_cookies)
+        self.tickets = TicketReader(self.keyring.tickets, self.cookies)
+        self.verbs = Verbs(store, self.keyring)
+        self.pages = Pages()
+        self.rooms: dict[str, Room] = {}
+        self.ready = False
+        self.draining = False
+        self._read_keyring = read_keyring
+        self._answered_at = -inf
+
+    def room(self, slug: str) -> Room:
+        """The room of an event.
+
+        Raises:
+            Refused: `event-unknown`.
+        """
+        room = self.rooms.get(slug)
+        if room is None:
+            raise Refused("event-unknown")
+        return room
+
+    async def join(self, room: Room, nik: Nik | None, binding: bytes) -> Issued:
+        """Join and count; after a place of an epoch that this process has not seen, look at once.
+
+        Raises:
+            Refused: see Verbs.join.
+        """
+        issued = await self.verbs.join(room, nik, binding)
+        self.metrics.joins.labels(room.event.slug, "known" if issued.known else "new").inc()
+        if room.line.place(issued.ticket.epoch, issued.ticket.number) is None:
+            await self._refresh(room.event.slug)
+        return issued
+
+    @property
+    def redis_lost(self) -> bool:
+        """Whether Redis has not answered for too long to call it present."""
+        return time.monotonic() - self._answered_at > LOST_SECONDS
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keeps the rooms fresh while entered; the first refresh is tried before it is ready."""
+        for record in self.files.all():
+            self._open_room(record)
+        await self._refresh_all()
+        self.ready = True
+        tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._watch_lag())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.store.close()
+
+    def _open_room(self, record: EventRecord) -> Room:
+        self.keyring = self._read_keyring()
+        room = Room(record, unwrap_pepper(record.pepper, self.keyring.wrapping))
+        self.rooms[record.event.slug] = room
+        self.metrics.show_event(record.event.slug)
+        age = self.metrics.snapshot_age_seconds.labels(record.event.slug)
+        age.set_function(lambda: room.age_seconds)
+        return room
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.refresh_seconds)
+            await self._refresh_all()
+
+    async def _refresh_all(self) -> None:
+        try:
+            slugs = set(await self.store.events())
+            self._answered_at = time.monotonic()
+        except StoreUnavailable:
+            slugs = set()  # every room tells by its age how long the store has been away
+        await asyncio.gather(*(self._refresh(slug) for slug in slugs | set(self.rooms)))
+
+    async def _refresh(self, slug: str) -> None:
+        try:
+            await self.refresh(slug)
+        except StoreUnavailable as error:
+            log.warning("snapshot-failed", slug=slug, reason=error.reason)
+        except AntreanError as error:  # a record of another deployment: its event is not served, all others are
+            log.error("event-not-served", slug=slug, reason=str(error))
+
+    async def refresh(self, slug: str) -> None:
+        """Renew one room, open one for a new event, or give an event back to a Redis that lost it.
+
+        Raises:
+            StoreUnavailable: when Redis is away.
+            ConfigurationError: when the record's pepper was wrapped under another deployment's key.
+        """
+        snapshot = await self.store.snapshot(slug)
+        room = self.rooms.get(slug)
+        if snapshot.record is None:
+            if room is not None:
+                await self.store.put_event(room.record)
+            return
+        if room is None:
+            room = self._open_room(snapshot.record)
+        elif snapshot.record.pepper != room.record.pepper:
+            raise ConfigurationError(["the event was created anew with another pepper: restart the gateways"])
+        changed = snapshot.record.version != room.record.version
+        room.take(snapshot)
+        if changed or not self.ready:
+            await asyncio.to_thread(self.files.keep, snapshot.record)
+
+    async def _watch_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _LAG_PROBE_SECONDS
+            await asyncio.sleep(_LAG_PROBE_SECONDS)
+            self.metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due))

@@ -1,0 +1,1 @@
+"""One handler a call: parse, one operation, answer."""

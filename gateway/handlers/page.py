@@ -1,0 +1,167 @@
+"""The waiting page: whatever the state, it is there."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from aiohttp import hdrs, web
+
+from admission.core.applicant import ApplicantState
+from admission.core.errors import Refused, StoreUnavailable, TicketRefused
+from admission.core.ticket import Ticket
+from gateway.browser import new_browser_key, slot_of
+from gateway.gateway import Gateway
+from gateway.handlers.passes import enter
+from gateway.middlewares import GATEWAY
+from gateway.page_views import View
+from gateway.room import Room
+from gateway.verbs import NONCE_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One browser's visit to one event, from the query of a page or the fields of a form."""
+
+    gateway: Gateway
+    room: Room
+    language: str
+    slot: int
+    target: str | None
+    nonce_hash: str | None
+    browser_key: str
+    fresh_key: bool
+
+    @property
+    def ticket_cookie(self) -> str:
+        """The name of this slot's ticket cookie."""
+        return self.gateway.cookies.ticket_name(self.room.event.slug, self.slot)
+
+
+def visit(request: web.Request, fields: dict[str, str] | None = None) -> Visit:
+    """Read who visits which event.
+
+    Raises:
+        Refused: `event-unknown`, `target-refused`, `nonce-invalid`, `body-invalid` for a slot that is none.
+    """
+    gateway = request.app[GATEWAY]
+    room = gateway.room(request.match_info["event"])
+    said = request.query if fields is None else fields
+    target, nonce_hash = said.get("target") or None, said.get("nonce_hash") or None
+    if target is not None and not room.event.allows_target(target):
+        raise Refused("target-refused")
+    if nonce_hash is not None and not NONCE_HASH.fullmatch(nonce_hash):
+        raise Refused("nonce-invalid")
+    language = fields.get("lang", "") if fields else ""
+    known = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
+    return Visit(
+        gateway,
+        room,
+        language if language in ("id", "en") else gateway.cookies.language(request),
+        slot_of(said.get("slot")),
+        target,
+        nonce_hash,
+        known or new_browser_key(),
+        not known,
+    )
+
+
+def html(at: Visit, text: str, status: int = 200) -> web.Response:
+    """A page with its headers and, at a first visit, the browser's key."""
+    headers = {
+        hdrs.CACHE_CONTROL: "no-store",
+        hdrs.CONTENT_LANGUAGE: at.language,
+        "Content-Security-Policy": at.gateway.pages.csp([at.room.event.origin, *at.room.event.targets]),
+    }
+    response = web.Response(text=text, status=status, content_type="text/html", headers=headers)
+    if at.fresh_key:
+        at.gateway.cookies.set(response, at.gateway.cookies.key_name, at.browser_key)
+    return response
+
+
+def see(location: str, at: Visit) -> web.Response:
+    """303: look there now."""
+    response = web.Response(status=303, headers={hdrs.LOCATION: location, hdrs.CACHE_CONTROL: "no-store"})
+    if at.fresh_key:
+        at.gateway.cookies.set(response, at.gateway.cookies.key_name, at.browser_key)
+    return response
+
+
+def with_pass(target: str, token: str) -> str:
+    """The target with the pass in its query, for one hop."""
+    parts = urlsplit(target)
+    query = f"{parts.query}&antrean_pass={token}" if parts.query else f"antrean_pass={token}"
+    return urlunsplit(parts._replace(query=query))
+
+
+def bare_view(at: Visit, **more: Any) -> View:
+    """The view of somebody without a ticket."""
+    room = at.room
+    return View(
+        event=room.event,
+        event_state=room.state.value,
+        now=room.now,
+        message=room.message(at.language),
+        as_of_seconds=room.age_seconds,
+        target=at.target,
+        nonce_hash=at.nonce_hash,
+        slot=at.slot,
+        **more,
+    )
+
+
+async def ticket_view(at: Visit, ticket: Ticket) -> View:
+    """The view of a ticket's holder."""
+    standing = at.room.standing(ticket, await at.gateway.verbs.look(at.room, ticket))
+    return replace(
+        bare_view(at),
+        state=standing.state.value,
+        number=ticket.number,
+        place=standing.place,
+        ahead=standing.ahead,
+        wait_seconds=standing.wait_seconds,
+        progress_ratio=standing.progress_ratio,
+        called_until=standing.called_until,
+        next_poll_seconds=standing.next_poll_seconds,
+        recovery_code=at.gateway.verbs.recovery_code(ticket),
+    )
+
+
+async def view(request: web.Request, at: Visit) -> tuple[View, Ticket | None]:
+    """What this browser sees now; a ticket that proves nothing is told, not hidden."""
+    try:
+        ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
+    except TicketRefused as refused:
+        notice = None if refused.problem == "ticket-missing" else refused.problem
+        return bare_view(at, notice=notice), None
+    return await ticket_view(at, ticket), ticket
+
+
+async def waiting_page(request: web.Request) -> web.Response:
+    """The page; an admitted applicant who comes back for the nonce's sake goes on to the site at once."""
+    at = visit(request)
+    shown, ticket = await view(request, at)
+    if ticket is not None and at.nonce_hash and shown.state == ApplicantState.ADMITTED:
+        with suppress(Refused, StoreUnavailable):  # then the page is there all the same, with the button to try again
+            entered = await enter(at.gateway, at.room, ticket, at.target, at.nonce_hash)
+            return see(with_pass(entered.target, entered.pass_token), at)
+    if shown.state is None:
+        at.gateway.metrics.arrivals.labels(at.room.event.slug).inc()
+    response = html(at, at.gateway.pages.waiting(shown, at.language))
+    if request.query.get("lang") == at.language:
+        at.gateway.cookies.set(response, at.gateway.cookies.language_name, at.language)
+    return response
+
+
+async def index(request: web.Request) -> web.Response:
+    """To the only public event, else the list of them."""
+    gateway = request.app[GATEWAY]
+    events = [room.event for room in gateway.rooms.values() if room.event.public]
+    if len(events) == 1:
+        return web.Response(status=303, headers={hdrs.LOCATION: f"/{events[0].slug}"})
+    language = gateway.cookies.language(request)
+    headers = {hdrs.CACHE_CONTROL: "no-store", "Content-Security-Policy": gateway.pages.csp([])}
+    text = gateway.pages.event_list(events, language)
+    return web.Response(text=text, content_type="text/html", headers=headers)

@@ -1,0 +1,51 @@
+"""Passes: the claim, and the keys that prove them."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from admission.core.ticket import Ticket
+from antrean.passes import PASS_LIFE_SECONDS, public_jwks
+from gateway.bodies import ClaimBody, read_json
+from gateway.browser import slot_of
+from gateway.gateway import Gateway
+from gateway.middlewares import GATEWAY
+from gateway.room import Room
+from gateway.verbs import Entered
+
+
+async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
+    """Claim, and count what came of it.
+
+    Raises:
+        Refused: see Verbs.claim.
+    """
+    entered = await gateway.verbs.claim(room, ticket, target, nonce_hash)
+    slug = room.event.slug
+    gateway.metrics.claims.labels(slug, "repeated" if entered.repeated else "admitted").inc()
+    if not entered.repeated:
+        gateway.metrics.wait_seconds.labels(slug).observe(entered.wait_seconds)
+    return entered
+
+
+async def claim(request: web.Request) -> web.Response:
+    """201 with a pass, 200 with a fresh pass of the same session."""
+    gateway = request.app[GATEWAY]
+    room = gateway.room(request.match_info["event"])
+    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request.query.get("slot")))
+    body = await read_json(request, ClaimBody)
+    entered = await enter(gateway, room, ticket, body.target, body.nonce_hash)
+    answer = {
+        "pass": entered.pass_token,
+        "session": entered.session,
+        "expires_in_seconds": PASS_LIFE_SECONDS,
+        "target": entered.target,
+    }
+    headers = {hdrs.CACHE_CONTROL: "no-store"}
+    return web.json_response(answer, status=200 if entered.repeated else 201, headers=headers)
+
+
+async def jwks(request: web.Request) -> web.Response:
+    """The public keys of passes; origins ask again when they meet a key id that they do not know."""
+    keys = public_jwks(request.app[GATEWAY].keyring.passes)
+    return web.json_response(keys, headers={hdrs.CACHE_CONTROL: "public, max-age=60"})

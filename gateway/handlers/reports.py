@@ -1,0 +1,27 @@
+"""Reports: the origin's word on sessions."""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode
+
+from aiohttp import hdrs, web
+
+from admission.core.errors import Refused
+from gateway.bodies import ReportsBody, read_json
+from gateway.browser import bearer_of
+from gateway.middlewares import GATEWAY
+
+
+async def reports(request: web.Request) -> web.Response:
+    """A result for each report; sent again, the same reports change nothing."""
+    gateway = request.app[GATEWAY]
+    slug = gateway.room(request.match_info["event"]).event.slug
+    key = gateway.keyring.origin_keys.get(slug, "")
+    if not key or not hmac.compare_digest(bearer_of(request).encode(errors="replace"), key.encode()):
+        raise Refused("key-refused")
+    body = await read_json(request, ReportsBody)
+    told = [(report.kind, urlsafe_b64decode(report.session)) for report in body.reports]
+    results = await gateway.store.report(slug, told)
+    answer = [{"id": report.id, "result": result} for report, result in zip(body.reports, results, strict=True)]
+    return web.json_response({"results": answer}, headers={hdrs.CACHE_CONTROL: "no-store"})

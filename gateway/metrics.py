@@ -1,0 +1,73 @@
+"""The gateway's metrics, declared once; `docs/metrics.md` explains each and is compared with this."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from antrean import __version__
+from gateway.problems import PROBLEMS
+
+_REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+_LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+_WAIT_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 259_200)
+
+
+class GatewayMetrics:
+    """Counters and histograms of one gateway process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("http_requests", "Requests answered.", "route", "method", "code")
+        self.request_seconds = self._histogram(
+            "http_request_duration_seconds", "Time to answer a request.", _REQUEST_SECONDS, "route"
+        )
+        self.arrivals = self._counter("arrivals", "Waiting pages served to people without a ticket.", "event")
+        self.joins = self._counter("joins", "Places given: new, or known to this browser.", "event", "result")
+        self.refusals = self._counter("refusals", "Requests refused, by problem.", "problem")
+        self.claims = self._counter("claims", "Passes given: admitted, or repeated for a session.", "event", "result")
+        self.wait_seconds = self._histogram(
+            "wait_seconds", "Time from joining to admission, of those just admitted.", _WAIT_SECONDS, "event"
+        )
+        self.batch_size = self._histogram("store_batch_size", "Calls that rode together.", _BATCH_SIZES, "verb")
+        self.store_seconds = self._histogram(
+            "store_call_duration_seconds", "Time of a call to Redis.", _STORE_SECONDS, "verb"
+        )
+        self.store_failures = self._counter("store_failures", "Calls to Redis that failed.", "verb")
+        self.snapshot_age_seconds = self._gauge("snapshot_age_seconds", "Age of what polls are answered from.", "event")
+        self.loop_lag_seconds = self._histogram(
+            "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
+        )
+        self._gauge("build_info", "1, with the version as label.", "version").labels(__version__).set(1)
+        ProcessCollector(registry=self.registry)
+        for problem in PROBLEMS:
+            self.refusals.labels(problem)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"antrean_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"antrean_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"antrean_{name}", meaning, labels, buckets=buckets, registry=self.registry)
+
+    def show_event(self, slug: str) -> None:
+        """Begin an event's counters at 0: a counter that appears with its first step hides that step from `rate`."""
+        self.arrivals.labels(slug)
+        self.wait_seconds.labels(slug)
+        for result in ("new", "known"):
+            self.joins.labels(slug, result)
+        for result in ("admitted", "repeated"):
+            self.claims.labels(slug, result)
+
+    def observe_store(self, verb: str, size: int, seconds: float) -> None:
+        """Told by the store of each call."""
+        self.batch_size.labels(verb).observe(size)
+        self.store_seconds.labels(verb).observe(seconds)
+        self.store_failures.labels(verb)  # at 0 before its first step
+
+    def observe_failure(self, verb: str) -> None:
+        """Told by the store of each call that failed."""
+        self.store_failures.labels(verb).inc()

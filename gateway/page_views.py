@@ -1,0 +1,144 @@
+"""What the waiting page knows, and what it makes of it: the scene, the links, the facts for its script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from admission.core.event import Event
+
+SLOTS_MAX = 5  # people whose places one browser may hold, a cookie each
+STALE_SECONDS = 5.0  # a snapshot is refreshed several times a second: this age means that the store is lost
+_REFRESH_SECONDS = 25  # without a script; sooner tires old phones, later hides "your turn" for too long
+_LONGEST_REFRESH_SECONDS = 600  # so that a schedule that was moved forward is noticed
+_LIVING_STATES = ("waiting", "called", "admitted")
+_RECOVERY_NOTICES = ("identity-in-line", "recovery-refused", "ticket-invalid", "ticket-foreign")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything that the waiting page shows to one applicant at one instant.
+
+    Args:
+        event: settings and texts of the event.
+        event_state: scheduled, open, paused, full or closed.
+        state: waiting, called, admitted, completed, lapsed, left or expired; None: no ticket.
+        number: the number given at join, 1 or more.
+        place: (segment, rank); None while it is not known.
+        ahead: people between the mark and the place, 0 or more; None while it is not known.
+        wait_seconds: the expected wait as (low, high).
+        progress_ratio: how much of the way is done, 0 to 1.
+        called_until: end of the grace of a called applicant.
+        next_poll_seconds: when the script asks again.
+        message: what the operator tells everybody, in the language of the page.
+        as_of_seconds: age of the facts; above `STALE_SECONDS` the page says so. Infinite: there are none.
+        recovery_code: shown to be written down; None when there is none to show.
+        target, nonce_hash: what came in the query, kept by every link and form.
+        slot: which of the browser's people, 1 to `SLOTS_MAX`.
+        notice: slug of a problem that just happened, with `notice_retry_seconds` when asking again helps.
+        form_nik: what was typed, given back.
+    """
+
+    event: Event
+    event_state: str
+    now: datetime
+    state: str | None = None
+    number: int | None = None
+    place: tuple[int, int] | None = None
+    ahead: int | None = None
+    wait_seconds: tuple[int, int] | None = None
+    progress_ratio: float | None = None
+    called_until: datetime | None = None
+    next_poll_seconds: float = 60
+    message: str | None = None
+    as_of_seconds: float = 0.0
+    recovery_code: str | None = None
+    target: str | None = None
+    nonce_hash: str | None = None
+    slot: int = 1
+    notice: str | None = None
+    notice_retry_seconds: float | None = None
+    form_nik: str = ""
+
+    @property
+    def scene(self) -> str:
+        """Which of the page's layouts fits: the name of a template in `templates/scenes/`."""
+        if self.state in ("admitted", "completed"):
+            return self.state
+        if self.event_state in ("full", "closed"):
+            return self.event_state
+        if self.state in ("waiting", "called"):
+            return {"waiting": "line", "called": "called"}[self.state]
+        if self.event_state in ("scheduled", "paused"):
+            return {"scheduled": "countdown", "paused": "paused"}[self.event_state]
+        return "join" if self.state is None else "again"
+
+    @property
+    def living(self) -> bool:
+        """Whether there is a place that can still be left, watched or entered with."""
+        return self.state in _LIVING_STATES and self.scene != "closed"
+
+    @property
+    def stale(self) -> bool:
+        """Whether the facts are too old to be called current."""
+        return self.as_of_seconds > STALE_SECONDS
+
+    @property
+    def recoverable(self) -> bool:
+        """Whether the page offers to bring a place here from another phone."""
+        newcomer = self.state is None and self.scene in ("countdown", "join")
+        return self.event.identity and (newcomer or self.recovery_asked)
+
+    @property
+    def recovery_asked(self) -> bool:
+        """Whether recovering the place is the way out of what just happened."""
+        return self.notice in _RECOVERY_NOTICES
+
+    @property
+    def refresh_seconds(self) -> int | None:
+        """When a browser without scripts loads the page again; None: never, it would erase what is typed."""
+        if self.scene == "countdown" and self.event.opens_at is not None:
+            until_opening = int((self.event.opens_at - self.now).total_seconds())
+            spread = self.now.microsecond % 10  # so that not every phone comes back in the same second
+            return min(max(_REFRESH_SECONDS, until_opening + 1 + spread), _LONGEST_REFRESH_SECONDS)
+        watching = self.living or self.scene == "paused"
+        return _REFRESH_SECONDS if watching and not self.recoverable else None
+
+    def fields(self) -> dict[str, str]:
+        """What every form of the page carries along."""
+        optional = {"target": self.target, "nonce_hash": self.nonce_hash}
+        return {"slot": str(self.slot)} | {name: value for name, value in optional.items() if value}
+
+    def url(self, language: str, slot: int | None = None) -> str:
+        """The address of this page, as a path with a query: for links, and to load it again after a POST."""
+        query = self.fields() | {"slot": str(slot or self.slot), "lang": language}
+        return f"/{self.event.slug}?{urlencode(query)}"
+
+    def script_facts(self, language: str) -> dict[str, object]:
+        """What the script starts from; instants are milliseconds since 1970, as scripts count them."""
+        return {
+            "event": self.event.slug,
+            "title": self.event.texts[language].title,
+            "language": language,
+            "slot": self.slot,
+            "url": self.url(language),
+            "target": self.target,
+            "nonce_hash": self.nonce_hash,
+            "scene": self.scene,
+            "living": self.living,
+            "state": self.state,
+            "event_state": self.event_state,
+            "message": self.message,
+            "now_ms": _milliseconds(self.now),
+            "opens_at_ms": _milliseconds(self.event.opens_at),
+            "called_until_ms": _milliseconds(self.called_until),
+            "place": self.place,
+            "ahead": self.ahead,
+            "next_poll_seconds": self.next_poll_seconds,
+            "stale_seconds": STALE_SECONDS,
+        }
+
+
+def _milliseconds(instant: datetime | None) -> int | None:
+    return None if instant is None else int(instant.timestamp() * 1000)

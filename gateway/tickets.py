@@ -1,0 +1,46 @@
+"""Finding and proving the ticket in a request; proven ones are remembered, since each is polled many times."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from admission.core.errors import TicketRefused
+from admission.core.identity import binding_of
+from admission.core.ticket import Ticket, TicketKeys, read_ticket
+from gateway.browser import Cookies, bearer_of, cookie_value
+
+_REMEMBERED = 20_000  # about 15 MB; a poll of a ticket beyond them costs one HMAC more
+
+
+class TicketReader:
+    """Tickets of requests: Bearer, or the cookie of a slot; one bound to a browser needs that browser's key."""
+
+    def __init__(self, keys: TicketKeys, cookies: Cookies) -> None:
+        self._keys = keys
+        self._cookies = cookies
+        self._proven: dict[tuple[str, str, str], Ticket] = {}
+
+    def read(self, request: web.BaseRequest, slug: str, slot: int) -> Ticket:
+        """The proven ticket of a request.
+
+        Raises:
+            TicketRefused: `ticket-missing`, `ticket-invalid`, `ticket-foreign`.
+        """
+        header = request.headers.get(hdrs.COOKIE, "")
+        token = bearer_of(request) or cookie_value(header, self._cookies.ticket_name(slug, slot))
+        if not token:
+            raise TicketRefused("ticket-missing")
+        asked = (slug, token, self._cookies.browser_key(header))
+        ticket = self._proven.get(asked)
+        if ticket is None:
+            ticket = self._prove(*asked)
+            if len(self._proven) >= _REMEMBERED:
+                del self._proven[next(iter(self._proven))]  # the oldest: a dict keeps its order
+            self._proven[asked] = ticket
+        return ticket
+
+    def _prove(self, slug: str, token: str, browser_key: str) -> Ticket:
+        ticket = read_ticket(token, self._keys, slug)
+        if ticket.binding and ticket.binding != binding_of(browser_key):
+            raise TicketRefused("ticket-invalid")
+        return ticket
