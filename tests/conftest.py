@@ -1,0 +1,81 @@
+"""Fixtures for every suite: real servers, each started once, and stores on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from admission.store.connection import Connection
+from admission.store.redis import RedisStore
+from tests.servers import FLAVOURS, RedisServer
+
+# Generous: the machine that runs the tests may be busy, and only test_faults.py is about timeouts.
+_TIMEOUT_SECONDS = 5.0
+
+# Servers outlive an example on purpose, and a busy machine must not fail a property.
+settings.register_profile("antrean", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("antrean")
+
+StoreMaker = Callable[..., RedisStore]
+ServerMaker = Callable[..., RedisServer]
+
+
+@pytest.fixture(scope="session", params=FLAVOURS)
+def shared_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A running server of each flavour, for the whole session; tests take `redis_server` instead."""
+    server = RedisServer(request.param)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_server(shared_server: RedisServer) -> RedisServer:
+    """An empty server; a test with it runs on Redis and on Valkey. It must not be ended: see `make_server`."""
+    shared_server.empty()
+    return shared_server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of an empty server."""
+    return redis_server.url
+
+
+@pytest.fixture
+def make_server() -> Iterator[ServerMaker]:
+    """Starts servers of the test's own, which it may suspend, kill and restart: `make_server("redis", aof=True)`."""
+    made: list[RedisServer] = []
+
+    def make(flavour: str = "redis", *, aof: bool = False) -> RedisServer:
+        made.append(RedisServer(flavour, aof=aof))
+        return made[-1].start()
+
+    try:
+        yield make
+    finally:
+        for server in made:
+            server.stop()
+
+
+@pytest.fixture
+async def make_store() -> AsyncIterator[StoreMaker]:
+    """Makes stores on any address, each as its own process would have it: `make_store(server.url)`."""
+    made: list[RedisStore] = []
+
+    def make(url: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> RedisStore:
+        made.append(RedisStore(Connection(url, timeout_seconds=timeout_seconds)))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+async def store(redis_server: RedisServer, make_store: StoreMaker) -> RedisStore:
+    """A store on an empty server; a test with it runs on Redis and on Valkey."""
+    return make_store(redis_server.url)

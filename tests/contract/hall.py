@@ -1,0 +1,129 @@
+"""People in front of one store: joins, calls and claims in a word each, for tests that tell a story."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from admission.core.applicant import ApplicantState, Trace, state_of
+from admission.core.event import EventRecord
+from admission.core.line import START, Place
+from admission.store.keys import EventKeys
+from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
+from admission.store.redis import RedisStore
+from tests.samples import SLUG, make_entry, make_holder, make_record, tail
+from tests.servers import RedisServer
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody with a place: how they joined, and what they were given."""
+
+    entry: Entry
+    joined: Joined
+
+    @property
+    def number(self) -> tuple[str, int]:
+        """What must never be given twice."""
+        return self.joined.epoch, self.joined.number
+
+
+class Hall:
+    """One event on one store, as one gateway or worker sees it. `seen` is the last snapshot."""
+
+    def __init__(self, store: RedisStore, slug: str = SLUG) -> None:
+        self.store = store
+        self.slug = slug
+        self.keys = EventKeys(slug)
+        self.seen: Snapshot
+
+    async def open(self, version: int = 1, **fields: Any) -> Hall:
+        """Put the event's record and look at it."""
+        await self.put(make_record(version, slug=self.slug, **fields))
+        return self
+
+    async def put(self, record: EventRecord) -> EventRecord:
+        """Put a record; returns the one that stands."""
+        stands = await self.store.put_event(record)
+        await self.look()
+        return stands
+
+    async def look(self) -> Snapshot:
+        """Take a snapshot."""
+        self.seen = await self.store.snapshot(self.slug)
+        return self.seen
+
+    async def join(self, person: int = 0, browser: int = 1) -> Guest:
+        """Join; person 0 joins without identity."""
+        entry = make_entry(person, browser, self.slug) if person else Entry()
+        return Guest(entry, await self.store.join(self.slug, entry))
+
+    async def join_all(self, people: Iterable[int], browser: int = 1) -> list[Guest]:
+        """Join many at once."""
+        return list(await asyncio.gather(*(self.join(person, browser) for person in people)))
+
+    def holder(self, guest: Guest) -> Holder:
+        """A guest as the last snapshot knows them."""
+        return make_holder(guest.entry, guest.joined, self.seen, self.slug)
+
+    def place(self, guest: Guest) -> Place:
+        """A guest's place in the line."""
+        return self.holder(guest).place
+
+    async def call(self, people: int | None = None) -> Place:
+        """Call the next people, or everybody; returns the mark."""
+        await self.look()
+        target = tail(self.seen) if people is None else self.seen.line.mark_after(people)
+        mark = await self.store.advance(self.slug, target)
+        await self.look()
+        return mark
+
+    async def claim(self, guest: Guest) -> Claimed:
+        """Claim admission."""
+        return await self.store.claim(self.slug, self.holder(guest))
+
+    async def claim_all(self, guests: Iterable[Guest]) -> list[Claimed]:
+        """Claim many at once."""
+        return list(await asyncio.gather(*(self.claim(guest) for guest in guests)))
+
+    async def admit(self, guest: Guest) -> Claimed:
+        """Call everybody and admit one, who must get in."""
+        await self.call()
+        claimed = await self.claim(guest)
+        assert claimed.problem == ""
+        return claimed
+
+    async def leave(self, guest: Guest) -> str:
+        """Give the place up."""
+        return await self.store.leave(self.slug, self.holder(guest))
+
+    async def report(self, kind: str, *guests: Guest) -> list[str]:
+        """The origin's report on guests."""
+        return await self.store.report(self.slug, [(kind, self.holder(guest).session) for guest in guests])
+
+    async def trace(self, guest: Guest) -> Trace:
+        """What the store holds of a guest."""
+        return await self.store.look(self.slug, self.holder(guest))
+
+    async def state(self, guest: Guest) -> ApplicantState:
+        """The state of a guest, as a poll would tell it."""
+        await self.look()
+        return state_of(self.place(guest), self.seen.line, await self.trace(guest))
+
+    async def expire(self, server: RedisServer) -> None:
+        """End the grace of everybody called: the open clock is data, and is moved on by one grace."""
+        assert self.seen.record is not None
+        grace_ms = self.seen.record.event.grace_seconds * 1000
+        server.client.hincrby(self.keys.line, "open_ms", grace_ms + 1000)
+        await self.store.advance(self.slug, START)
+        await self.look()
+
+    def lapse(self, server: RedisServer, guest: Guest) -> None:
+        """Let a running session run out: its start is data, and is moved back by one session."""
+        assert self.seen.record is not None
+        session, session_us = self.holder(guest).session, self.seen.record.event.session_seconds * 1_000_000
+        started = server.client.zscore(self.keys.sessions, session)
+        assert started is not None, "no session runs"
+        server.client.zadd(self.keys.sessions, {session: started - session_us})

@@ -1,0 +1,181 @@
+"""The verbs of a store on plain dictionaries: no Redis, no scripts, no time. What a store must agree with.
+
+Rate never binds here, sessions lapse and graces end when told to.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from admission.core.line import START, Place
+from admission.store.protocol import Entry, Holder
+
+
+@dataclass
+class Row:
+    """What the index holds of one person."""
+
+    segment: int
+    number: int
+    check: bytes
+    admitted: bool = False
+    completed: bool = False
+    left: bool = False
+
+
+@dataclass
+class Seen:
+    """The part of the line that a caller remembers, and folds in after a loss."""
+
+    sizes: list[int] = field(default_factory=lambda: [0])
+    serving: Place = START
+    expired: Place = START
+    admitted: int = 0
+    completed: int = 0
+
+
+@dataclass
+class Model:
+    """One event. `capacity` and `quota` as in its record."""
+
+    capacity: int
+    quota: int | None
+    paused: bool = False
+    line: Seen = field(default_factory=Seen)
+    seen: Seen = field(default_factory=Seen)
+    rows: dict[bytes, Row] = field(default_factory=dict)
+    settled: set[Place] = field(default_factory=set)
+    running: set[bytes] = field(default_factory=set)
+
+    def look(self) -> None:
+        """A snapshot: the caller remembers the line."""
+        self.seen = deepcopy(self.line)
+
+    def tail(self) -> Place:
+        """The last place of the line."""
+        return Place(len(self.line.sizes) - 1, self.line.sizes[-1])
+
+    def _ended(self, session: bytes, row: Row) -> bool:
+        if row.completed:
+            return False
+        if row.left:
+            return True
+        if row.admitted:
+            return session not in self.running
+        return Place(row.segment, row.number) <= self.line.expired
+
+    def join(self, entry: Entry) -> tuple[int, int, bool]:
+        """Segment, number, and whether this browser had it already."""
+        row = self.rows.get(entry.session) if entry.session else None
+        alive = row is not None and not self._ended(entry.session, row)
+        if row is not None and alive and row.check == entry.check and any(entry.check):
+            return row.segment, row.number, True
+        self.line.sizes[-1] += 1
+        segment, number = len(self.line.sizes) - 1, self.line.sizes[-1]
+        if entry.session and not alive:
+            self.rows[entry.session] = Row(segment, number, entry.check)
+        return segment, number, False
+
+    def _mine(self, holder: Holder) -> Row | None:
+        row = self.rows.get(holder.session)
+        mine = row is not None and (row.segment, row.number) == (holder.segment, holder.number)
+        return row if mine else None
+
+    def claim(self, holder: Holder) -> tuple[str, bool]:
+        """Problem, and whether the session ran already."""
+        row, mine = self.rows.get(holder.session), self._mine(holder)
+        if row is not None and mine is None and not self._ended(holder.session, row):
+            return "identity-in-line", False
+        if mine and mine.completed:
+            return "completed", False
+        if mine and mine.admitted and holder.session in self.running:
+            return "", True
+        if holder.place in self.settled:
+            return "session-lapsed" if mine and mine.admitted and not mine.left else "left", False
+        problem = self._event_problem() or self._place_problem(holder.place) or self._door_problem()
+        if problem:
+            return problem, False
+        self.running.add(holder.session)
+        self.settled.add(holder.place)
+        self.line.admitted += 1
+        self.rows[holder.session] = Row(holder.segment, holder.number, holder.check, admitted=True)
+        return "", False
+
+    def _event_problem(self) -> str:
+        if self.quota is not None and self.line.completed >= self.quota:
+            return "event-full"
+        return "event-paused" if self.paused else ""
+
+    def _place_problem(self, place: Place) -> str:
+        if place > self.line.serving:
+            return "not-called"
+        return "grace-over" if place <= self.line.expired else ""
+
+    def _door_problem(self) -> str:
+        reserved = self.quota is not None and self.line.completed + len(self.running) >= self.quota
+        return "door-busy" if reserved or len(self.running) >= self.capacity else ""
+
+    def leave(self, holder: Holder) -> str:
+        """Problem, or '' when left."""
+        mine = self._mine(holder)
+        if mine and mine.completed:
+            return "completed"
+        if mine:
+            mine.left = True
+            self.running.discard(holder.session)
+        self.settled.add(holder.place)
+        return ""
+
+    def report(self, kind: str, session: bytes) -> str:
+        """Result of one report."""
+        row, ran = self.rows.get(session), session in self.running
+        self.running.discard(session)
+        if row and row.completed:
+            return "repeated"
+        if kind == "completed":
+            row = self.rows.setdefault(session, Row(0, 0, bytes(6)))
+            row.admitted = row.completed = True
+            self.line.completed += 1
+            return "completed" if ran else "late"
+        if row is None or not row.admitted:
+            return "unknown"
+        if row.left:
+            return "repeated"
+        row.left = True
+        return kind
+
+    def advance(self, target: Place) -> Place:
+        """Where the mark stands then."""
+        self.line.serving = max(self.line.serving, min(target, self.tail()))
+        return self.line.serving
+
+    def expire(self) -> None:
+        """The grace of everybody called ends."""
+        self.line.expired = max(self.line.expired, self.line.serving)
+
+    def lapse(self, session: bytes) -> None:
+        """A session runs out."""
+        self.running.discard(session)
+
+    def restart(self) -> None:
+        """Redis comes back with all its data."""
+        self.line.sizes.append(0)
+
+    def lose(self) -> None:
+        """Redis comes back with nothing but what the caller saw."""
+        self.rows.clear()
+        self.settled.clear()
+        self.running.clear()
+        self.line = deepcopy(self.seen)
+        self.line.sizes.append(0)
+
+    def unclaimed(self) -> int:
+        """People called, in grace, who neither claimed nor left."""
+        called = {
+            Place(segment, rank + 1)
+            for segment, size in enumerate(self.line.sizes)
+            for rank in range(size)
+            if self.line.expired < Place(segment, rank + 1) <= self.line.serving
+        }
+        return len(called - self.settled)

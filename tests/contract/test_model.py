@@ -1,0 +1,214 @@
+"""A store and a plain model, given the same random histories, agree on every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from admission.core.line import Place
+from admission.store.connection import Connection
+from admission.store.protocol import Entry
+from admission.store.redis import RedisStore
+from tests.contract.hall import Guest, Hall
+from tests.contract.model import Model
+from tests.contract.planted import plant
+from tests.judges import duplicates, steps_back
+from tests.samples import make_entry, make_record
+from tests.servers import RedisServer
+
+T = TypeVar("T")
+CAPACITY, QUOTA = 3, 6
+EXAMPLES = settings(max_examples=15, stateful_step_count=40)
+GENERATE = (Phase.generate,)  # a planted bug needs to be found, not to be made small
+
+people = st.integers(1, 4)
+browsers = st.integers(0, 2)
+picks = st.integers(0, 10_000)
+kinds = st.sampled_from(["completed", "left", "revoked"])
+
+
+class Lives(RuleBasedStateMachine):
+    """Random people, workers, origins and faults on one event, with or without identity."""
+
+    server: RedisServer
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server.empty()
+        self.runner = asyncio.Runner()
+        self.store = RedisStore(Connection(self.server.url, timeout_seconds=5))
+        self.hall = Hall(self.store)
+        self.guests: list[Guest] = []
+        self.version = 1
+
+    def teardown(self) -> None:
+        self.run(self.store.close())
+        self.runner.close()
+
+    def run(self, verb: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(verb)
+
+    def guest(self, pick: int) -> Guest:
+        return self.guests[pick % len(self.guests)]
+
+    @initialize(identity=st.booleans(), quota=st.sampled_from([None, QUOTA]))
+    def open(self, identity: bool, quota: int | None) -> None:
+        self.fields = {"identity": identity, "capacity": CAPACITY, "quota": quota, "session_seconds": 86_400}
+        self.fields["grace_seconds"] = 86_400
+        self.run(self.hall.open(**self.fields))
+        self.model = Model(CAPACITY, quota)
+        self.look()
+
+    def look(self) -> None:
+        self.run(self.hall.look())
+        self.model.look()
+
+    @rule(person=people, browser=browsers)
+    def join(self, person: int, browser: int) -> None:
+        entry = make_entry(person, browser) if self.fields["identity"] else Entry()
+        joined = self.run(self.store.join(self.hall.slug, entry))
+        self.look()
+        place = self.hall.seen.line.place(joined.epoch, joined.number)
+        assert (place, joined.known) == (lambda s, n, k: (Place(s, n), k))(*self.model.join(entry))
+        self.model.look()
+        if not joined.known:
+            self.guests.append(Guest(entry, joined))
+
+    @precondition(lambda self: self.guests)
+    @rule(pick=picks)
+    def claim(self, pick: int) -> None:
+        guest = self.guest(pick)
+        claimed = self.run(self.hall.claim(guest))
+        assert (claimed.problem, claimed.repeated) == self.model.claim(self.hall.holder(guest))
+        assert (claimed.session_started_us > 0) == (claimed.problem == "")
+
+    @precondition(lambda self: self.guests)
+    @rule(pick=picks)
+    def leave(self, pick: int) -> None:
+        guest = self.guest(pick)
+        assert self.run(self.hall.leave(guest)) == self.model.leave(self.hall.holder(guest))
+
+    @precondition(lambda self: self.guests)
+    @rule(kind=kinds, some=st.lists(picks, min_size=1, max_size=4))
+    def report(self, kind: str, some: list[int]) -> None:
+        reported = [self.guest(pick) for pick in some]
+        results = self.run(self.hall.report(kind, *reported))
+        assert results == [self.model.report(kind, self.hall.holder(guest).session) for guest in reported]
+
+    @rule(segment=st.integers(0, 3), rank=st.integers(0, 12))
+    def advance(self, segment: int, rank: int) -> None:
+        target = Place(segment, rank)
+        assert self.run(self.store.advance(self.hall.slug, target)) == self.model.advance(target)
+
+    @rule()
+    def expire(self) -> None:
+        self.run(self.hall.expire(self.server))
+        self.model.expire()
+        self.model.look()
+
+    @precondition(lambda self: self.guests)
+    @rule(pick=picks)
+    def lapse(self, pick: int) -> None:
+        guest = self.guest(pick)
+        session = self.hall.holder(guest).session
+        if session in self.model.running:
+            self.hall.lapse(self.server, guest)
+            self.model.lapse(session)
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.version += 1
+        self.fields["paused"] = self.model.paused = paused
+        self.run(self.hall.open(self.version, **self.fields))
+        self.model.look()
+
+    @rule()
+    def restart(self) -> None:
+        """The same data under another server: its run_id is what tells."""
+        self.server.client.hset(self.hall.keys.line, "life", "another")
+        self.run(self.store.advance(self.hall.slug, Place(0, 0)))
+        self.model.restart()
+        self.look()
+
+    @rule(looks=st.booleans())
+    def lose_everything(self, looks: bool) -> None:
+        self.server.client.flushall()
+        if looks:  # some gateway looks before anybody puts the event back
+            self.run(self.hall.look())
+        self.run(self.store.put_event(make_record(self.version, **self.fields)))
+        self.run(self.store.advance(self.hall.slug, Place(0, 0)))  # a tick, at which the called get a new grace
+        self.model.lose()
+        self.look()
+
+    @precondition(lambda self: self.guests)
+    @rule(pick=picks)
+    def trace(self, pick: int) -> None:
+        guest = self.guest(pick)
+        holder, trace = self.hall.holder(guest), self.run(self.hall.trace(guest))
+        row = self.model.rows.get(holder.session)
+        mine = row if row and (row.segment, row.number) == (holder.segment, holder.number) else None
+        admitted = bool(mine and mine.admitted)
+        assert (trace.admitted, trace.completed) == (admitted, bool(mine and mine.completed))
+        assert trace.left == bool((mine and mine.left) or (holder.place in self.model.settled and not admitted))
+        assert (trace.session_started_us is not None) == (admitted and holder.session in self.model.running)
+
+    @invariant()
+    def the_line_is_the_same(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        self.look()
+        self.look()  # the first learns the line, the second counts the unclaimed of it
+        seen, line = self.hall.seen, self.model.line
+        assert [segment.size for segment in seen.line.segments] == line.sizes
+        assert (seen.line.serving, seen.line.expired) == (line.serving, line.expired)
+        assert (seen.admitted, seen.completed) == (line.admitted, line.completed)
+        assert (seen.sessions, seen.unclaimed) == (len(self.model.running), self.model.unclaimed())
+
+    @invariant()
+    def no_promise_is_broken(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        assert duplicates(guest.number for guest in self.guests) == []
+        assert steps_back([self.hall.place(guest) for guest in self.guests]) == []
+        assert self.hall.seen.sessions <= CAPACITY
+
+
+def live(server: RedisServer, how: settings = EXAMPLES) -> None:
+    run_state_machine_as_test(type("OnServer", (Lives,), {"server": server}), settings=how)
+
+
+@pytest.mark.promise("A2", "B2", "B4", "B5")
+def test_a_store_agrees_with_the_model(redis_server: RedisServer) -> None:
+    live(redis_server, settings(EXAMPLES, phases=GENERATE))
+
+
+@pytest.mark.parametrize("shared_server", ["redis"], indirect=True)
+@pytest.mark.parametrize(
+    ("verb", "sound", "broken"),
+    [
+        ("join", "if alive and row.check == check and", "if alive and"),
+        ("advance", "math.max(serving, math.min(", "math.max(0, math.min("),
+    ],
+)
+def test_a_store_with_a_planted_bug_does_not(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, verb: str, sound: str, broken: str
+) -> None:
+    plant(monkeypatch, sound, broken, verb)
+    with pytest.raises(AssertionError):
+        live(
+            redis_server,
+            settings(EXAMPLES, max_examples=200, report_multiple_bugs=False, derandomize=True, phases=GENERATE),
+        )

@@ -1,0 +1,162 @@
+"""Every state that the waiting page can be in, with texts as long as real ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from admission.core.event import Event, EventTexts
+from admission.core.nik import parse_nik
+from gateway.page_problems import PROBLEMS
+from gateway.page_views import View
+from gateway.pages import Pages
+
+OPENING = datetime(2026, 4, 11, 12, tzinfo=UTC)
+NOW = OPENING + timedelta(hours=1, seconds=7)
+NIK = "0071 2345 0590 0123"
+LONGEST_NUMBER = 5_965_048
+
+TEXTS = {
+    "id": EventTexts(
+        title="Pendaftaran Kartu Prakerja Gelombang 1",
+        prepare=("NIK (Nomor Induk Kependudukan)", "Nama lengkap sesuai KTP", "Nomor ponsel", "Alamat surel"),
+        controller="Manajemen Pelaksana Program",
+        purpose="Menjaga urutan antrean dan memastikan setiap orang mendaftar satu kali.",
+        kept="Kode hasil hitungan dari NIK, sampai 30 hari setelah gelombang ditutup.",
+        erasure="Pilih “Keluar dari antrean”, atau hubungi pusat bantuan.",
+        help="telepon 0800 0000 000, setiap hari 08.00–20.00 WIB",
+    ),
+    "en": EventTexts(
+        title="Kartu Prakerja registration, wave 1",
+        prepare=(
+            "NIK (national identity number)",
+            "Full name as on the card",
+            "Mobile number",
+            "E-mail",
+        ),
+        controller="The programme's management office",
+        purpose="Keeping the order of the queue, and one registration for each person.",
+        kept="A code computed from the NIK, until 30 days after the wave has closed.",
+        erasure="Choose “Leave the queue”, or ask the help desk.",
+        help="call 0800 0000 000, every day 08:00–20:00 WIB",
+    ),
+}
+MESSAGES = {
+    "id": "Verifikasi surel sedang lambat. Tim kami sedang menanganinya.",
+    "en": "E-mail verification is slow at the moment. Our team is working on it.",
+}
+EVENT = Event(
+    slug="prakerja",
+    origin="http://127.0.0.1:8090",
+    opens_at=OPENING,
+    closes_at=OPENING + timedelta(days=5),
+    texts=TEXTS,
+)
+OTHER_EVENT = Event(slug="beasiswa", origin="https://beasiswa.example", identity=False, texts=TEXTS)
+
+_NEWCOMER = View(event=EVENT, event_state="open", now=NOW)
+_WAITING = replace(
+    _NEWCOMER,
+    state="waiting",
+    number=1204,
+    place=(0, 1204),
+    ahead=1189,
+    wait_seconds=(540, 900),
+    progress_ratio=0.37,
+    next_poll_seconds=12,
+    recovery_code="7KQF-M2XD-9TRA",
+)
+_CALLED = replace(
+    _WAITING,
+    state="called",
+    ahead=0,
+    called_until=NOW + timedelta(minutes=4, seconds=32),
+    next_poll_seconds=3,
+)
+_BEFORE_OPENING = OPENING - timedelta(days=1, hours=2, minutes=14, seconds=9)
+
+
+def views(language: str) -> dict[str, View]:
+    """Every state by a name; the operator's message is the only part that depends on the language."""
+    return (
+        _newcomers()
+        | _holders()
+        | _notices()
+        | {
+            "line-message": replace(_WAITING, message=MESSAGES[language]),
+        }
+    )
+
+
+def _newcomers() -> dict[str, View]:
+    return {
+        "countdown": replace(_NEWCOMER, event_state="scheduled", now=_BEFORE_OPENING),
+        "countdown-unknown": replace(
+            _NEWCOMER, event_state="scheduled", event=EVENT.model_copy(update={"opens_at": None})
+        ),
+        "join": _NEWCOMER,
+        "join-anonymous": replace(_NEWCOMER, event=OTHER_EVENT),
+        "join-second-person": replace(_NEWCOMER, slot=2),
+        "paused": replace(_NEWCOMER, event_state="paused"),
+        "full": replace(_NEWCOMER, event_state="full"),
+        "closed": replace(_NEWCOMER, event_state="closed"),
+        "stale": replace(_NEWCOMER, as_of_seconds=float("inf")),
+    }
+
+
+def _holders() -> dict[str, View]:
+    return {
+        "line": _WAITING,
+        "line-long": replace(
+            _WAITING,
+            number=LONGEST_NUMBER,
+            place=(0, LONGEST_NUMBER),
+            ahead=LONGEST_NUMBER - 1,
+            wait_seconds=(95_000, 160_000),
+            slot=5,
+        ),
+        "line-no-place": replace(_WAITING, place=None, ahead=None, wait_seconds=None, progress_ratio=None),
+        "line-no-wait": replace(_WAITING, wait_seconds=None),
+        "line-stale": replace(_WAITING, as_of_seconds=75.0),
+        "line-paused": replace(_WAITING, event_state="paused"),
+        "line-postponed": replace(_WAITING, event_state="scheduled", now=_BEFORE_OPENING),
+        "called": _CALLED,
+        "called-paused": replace(_CALLED, event_state="paused"),
+        "called-postponed": replace(_CALLED, event_state="scheduled", now=_BEFORE_OPENING),
+        "admitted": replace(_CALLED, state="admitted", called_until=None),
+        "completed": replace(_CALLED, state="completed", called_until=None, recovery_code=None),
+        "lapsed": replace(_CALLED, state="lapsed", recovery_code=None),
+        "left": replace(_CALLED, state="left", recovery_code=None),
+        "expired": replace(_CALLED, state="expired", recovery_code=None),
+        "full-waiting": replace(_WAITING, event_state="full"),
+        "closed-waiting": replace(_WAITING, event_state="closed"),
+    }
+
+
+def _notices() -> dict[str, View]:
+    return {
+        "nik-invalid": replace(_NEWCOMER, notice="nik-invalid", form_nik="0071 2345 0590 01"),
+        "recovery-refused": replace(_NEWCOMER, notice="recovery-refused", form_nik=NIK),
+        "store-unavailable": replace(
+            _NEWCOMER, notice="store-unavailable", notice_retry_seconds=5, as_of_seconds=31.0, form_nik=NIK
+        ),
+        "not-called": replace(_WAITING, notice="not-called"),
+        "door-busy": replace(_CALLED, notice="door-busy", notice_retry_seconds=2.4),
+        "identity-in-line": replace(_CALLED, notice="identity-in-line"),
+    }
+
+
+def all_pages(pages: Pages, language: str) -> dict[str, str]:
+    """Every page there is, rendered: the states, the confirmation, the list, and each problem."""
+    states = views(language)
+    unlikely = parse_nik("0071 2399 0590 0123")
+    return (
+        {name: pages.waiting(view, language) for name, view in states.items()}
+        | {f"problem-{slug}": pages.problem(slug, 400, language, retry_seconds=5) for slug in PROBLEMS}
+        | {
+            "confirm": pages.confirm(states["join"], parse_nik(NIK), language),
+            "confirm-unlikely": pages.confirm(states["join"], unlikely, language),
+            "events": pages.event_list([EVENT, OTHER_EVENT], language),
+            "no-events": pages.event_list([], language),
+        }
+    )

@@ -1,0 +1,51 @@
+"""How many to call: 3 s of rate called and unclaimed, never past the tail, and always a reason."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.core.calling import Decision, Sample, decide
+
+samples = st.builds(
+    Sample,
+    open=st.booleans(),
+    rate_per_second=st.floats(0.01, 10_000),
+    waiting=st.integers(0, 1_000_000),
+    unclaimed=st.integers(0, 100_000),
+)
+
+
+@given(samples)
+def test_nobody_is_called_past_the_tail_or_the_cap(sample: Sample) -> None:
+    decision = decide(sample)
+    cap = max(1, ceil(3 * sample.rate_per_second))
+    assert 0 <= decision.people <= sample.waiting
+    assert decision.people == 0 or decision.people + sample.unclaimed <= cap
+    assert decision.reason and decision.reason == decision.reason.lower()
+
+
+@given(samples)
+def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Sample) -> None:
+    cap = max(1, ceil(3 * sample.rate_per_second))
+    idle = not sample.open or not sample.waiting or sample.unclaimed >= cap
+    assert (decide(sample).people == 0) == idle
+
+
+@pytest.mark.parametrize(
+    ("sample", "decision"),
+    [
+        (Sample(False, 50, 1000, 0), Decision(0, "not-open")),
+        (Sample(True, 50, 0, 0), Decision(0, "nobody-waits")),
+        (Sample(True, 50, 1000, 150), Decision(0, "enough-unclaimed")),
+        (Sample(True, 50, 1000, 900), Decision(0, "enough-unclaimed")),
+        (Sample(True, 50, 1000, 100), Decision(50, "fill-unclaimed")),
+        (Sample(True, 50, 20, 100), Decision(20, "whole-line")),
+        (Sample(True, 0.1, 1000, 0), Decision(1, "fill-unclaimed")),
+    ],
+)
+def test_every_decision_tells_its_reason(sample: Sample, decision: Decision) -> None:
+    assert decide(sample) == decision

@@ -1,0 +1,162 @@
+"""An event: settings that cannot work are refused together, states follow the schedule, targets are exact (D5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from admission.core.event import EventRecord, EventState, origin_of, state_at
+from tests.samples import TITLES, make_event, make_record
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "completed", "state"),
+    [
+        ({}, 0, "open"),
+        ({"paused": True}, 0, "paused"),
+        ({"opens_at": NOW + HOUR}, 0, "scheduled"),
+        ({"opens_at": NOW}, 0, "open"),
+        ({"closes_at": NOW}, 0, "closed"),
+        ({"closes_at": NOW + HOUR}, 0, "open"),
+        ({"quota": 5}, 4, "open"),
+        ({"quota": 5}, 5, "full"),
+        ({"quota": 5}, 6, "full"),
+        ({"quota": 0}, 0, "full"),
+        ({"quota": 5, "paused": True}, 5, "full"),
+        ({"quota": 5, "opens_at": NOW + HOUR}, 5, "scheduled"),
+        ({"closes_at": NOW - HOUR, "paused": True, "quota": 0}, 0, "closed"),
+    ],
+)
+def test_the_state_follows_schedule_quota_and_pause(fields: dict[str, Any], completed: int, state: str) -> None:
+    assert state_at(make_event(**fields), NOW, completed) is EventState(state)
+
+
+def test_instants_of_any_zone_are_the_same_instant() -> None:
+    jakarta = make_event(opens_at="2026-11-25T16:00:00+07:00")
+    assert state_at(jakarta, NOW, 0) is EventState.OPEN
+    assert state_at(jakarta, NOW - timedelta(seconds=1), 0) is EventState.SCHEDULED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            {"slug": slug}
+            for slug in ("", "A", "a/b", "a" * 41, "v1", "static", "healthz", "readyz", "metrics", "é", "a\n")
+        ),
+        {"rate_per_second": 0},
+        {"rate_per_second": float("nan")},
+        {"rate_per_second": float("inf")},
+        {"rate_per_second": 10, "burst": 11},
+        {"rate_per_second": 0.5, "burst": 2},
+        {"burst": 0},
+        {"capacity": 0},
+        {"quota": -1},
+        {"session_seconds": 0},
+        {"grace_seconds": 4},
+        {"opens_at": "2026-11-25T16:00:00"},
+        {"opens_at": NOW, "closes_at": NOW},
+        {"origin": "daftar.example"},
+        {"texts": {"id": TITLES["id"]}},
+        {"message": {"id": "x" * 281}},
+        {"message": {"id": "é" * 141}},
+        {"message": {"fr": "bonjour"}},
+        {"unknown": 1},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        make_event(**fields)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ValidationError) as found:
+        make_event(slug="v1", capacity=0, grace_seconds=1)
+    assert {error["loc"][0] for error in found.value.errors()} == {"slug", "capacity", "grace_seconds"}
+
+
+def test_a_slow_event_may_still_have_a_burst_of_one() -> None:
+    assert make_event(rate_per_second=0.01, burst=1).burst == 1
+
+
+def test_a_record_survives_being_written_and_read() -> None:
+    record = make_record(3, opens_at=NOW, quota=5, message={"id": "Sabar", "en": "Wait"})
+    assert EventRecord.model_validate_json(record.model_dump_json()) == record
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://daftar.example/", "https://daftar.example:443"),
+        ("HTTPS://Daftar.Example", "https://daftar.example:443"),
+        ("http://127.0.0.1:8090/form?a=1#b", "http://127.0.0.1:8090"),
+        ("http://[::1]/", "http://[::1]:80"),
+    ],
+)
+def test_an_origin_has_one_spelling(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+EVENT = make_event(origin="https://daftar.example/", targets=("http://127.0.0.1:8090/",))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://daftar.example/",
+        "https://daftar.example:443/a?b=c",
+        "https://DAFTAR.example/x",
+        "http://127.0.0.1:8090/",
+    ],
+)
+def test_targets_of_the_event_are_allowed(url: str) -> None:
+    assert EVENT.allows_target(url)
+
+
+@pytest.mark.promise("D5")
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "/", "//daftar.example/", "///daftar.example", "daftar.example", "https:daftar.example"),
+        *("http://daftar.example/", "https://daftar.example:8443/", "https://daftar.example.evil.test/"),
+        *("https://evil.test/https://daftar.example/", "https://evil.test#daftar.example"),
+        *("https://daftar.example@evil.test/", "https://daftar.example:443@evil.test/", "https://user@daftar.example/"),
+        *("https://evil.test\\@daftar.example/", "https://daftar.example\\.evil.test/", "https:\\\\daftar.example"),
+        *("javascript:alert(1)", "JaVaScRiPt://daftar.example/%0aalert(1)", "data:text/html,x", "file:///etc/passwd"),
+        *(
+            "https://daftar.example\n.evil.test/",
+            "https://daftar.example\t/",
+            " https://daftar.example/",
+            "https://daftar.example/\x00",
+        ),
+        *(
+            "https://daftar.example%2eevil.test/",
+            "https://daftar.example./",
+            "https://xn--daftar-.example/",
+            "https://dаftar.example/",
+        ),
+        *("https://daftar.example:99999/", "https://daftar.example:abc/", "https://[::1/", "https://[daftar.example]/"),
+        *(
+            "http://127.0.0.1:8091/",
+            "http://127.0.0.1/",
+            "http://2130706433:8090/",
+            "http://0x7f.1:8090/",
+            "http://127.1:8090/",
+        ),
+        *(
+            'https://daftar.example/"><script>',
+            "https://daftar.example/<x>",
+            "https://",
+            "https://:443/",
+            "ftp://daftar.example/",
+        ),
+    ],
+)
+def test_every_other_target_is_refused(url: str) -> None:
+    assert not EVENT.allows_target(url)
