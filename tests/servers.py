@@ -60,7 +60,7 @@ class RedisServer:
             [
                 *("setpriv", "--pdeathsig", "KILL", binary_of(self.flavour)),
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
-                *("--save", "", "--appendonly", "yes" if self._aof else "no", "--appendfsync", "always"),
+                *("--save", "", "--appendonly", "yes" if self._aof else "no", "--appendfsync", "everysec"),
                 *("--maxmemory-policy", "noeviction", "--logfile", str(self.folder / "log")),
             ],
             stdout=subprocess.DEVNULL,

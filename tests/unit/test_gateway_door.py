@@ -1,0 +1,107 @@
+"""The door: whoever was called earlier enters earlier, nobody waits in vain, and no answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from admission.core.errors import StoreUnavailable
+from admission.core.line import Place
+from admission.store.protocol import Claimed, Holder
+from gateway import door as door_module
+from gateway.door import BUSY, Door
+from tests.eventually import eventually
+
+
+def holder(rank: int) -> Holder:
+    return Holder(rank.to_bytes(12, "big"), bytes(6), Place(0, rank), rank, 0)
+
+
+class Seats:
+    """A claim with so many seats free; `admitted` holds ranks in the order in which they got one."""
+
+    def __init__(self, free: int = 0) -> None:
+        self.free = free
+        self.asked = 0
+        self.admitted: list[int] = []
+        self.failure: Exception | None = None
+
+    async def claim(self, who: Holder) -> Claimed:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+        if self.free <= 0:
+            return Claimed(BUSY, retry_seconds=0.01)
+        self.free -= 1
+        self.admitted.append(who.number)
+        return Claimed("", session_started_us=len(self.admitted))
+
+
+async def waiting(door: Door, seats: Seats, ranks: list[int]) -> list[asyncio.Task[Claimed]]:
+    """Let these claim, and return when the door was busy for all of them."""
+    tasks = [asyncio.create_task(door.enter(holder(rank))) for rank in ranks]
+    await eventually(lambda: seats.asked >= len(ranks))
+    return tasks
+
+
+async def test_an_open_door_is_passed_at_once() -> None:
+    seats = Seats(free=1)
+    claimed = await Door(seats.claim).enter(holder(1))
+    assert (claimed.problem, seats.asked) == ("", 1)
+
+
+async def test_at_a_busy_door_the_earlier_places_enter_first() -> None:
+    seats = Seats()
+    door = Door(seats.claim)
+    ranks = list(range(1, 61))
+    random.shuffle(ranks)
+    tasks = await waiting(door, seats, ranks)
+    seats.free = len(ranks)
+    await asyncio.gather(*tasks)
+    assert seats.admitted == sorted(ranks)
+
+
+async def test_who_comes_later_with_an_earlier_place_goes_before() -> None:
+    seats = Seats()
+    door = Door(seats.claim)
+    late = await waiting(door, seats, [50, 60])
+    early = asyncio.create_task(door.enter(holder(7)))
+    await asyncio.sleep(0)
+    seats.free = 1
+    assert (await early).problem == ""
+    assert seats.admitted == [7]
+    seats.free = 2
+    await asyncio.gather(*late)
+
+
+async def test_a_door_that_stays_busy_sends_people_away_with_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "_HOLD_SECONDS", 0.05)
+    seats = Seats()
+    door = Door(seats.claim)
+    claimed = await door.enter(holder(1))
+    assert (claimed.problem, claimed.retry_seconds) == (BUSY, 1.0)
+    seats.free = 1
+    assert (await door.enter(holder(2))).problem == ""
+    assert seats.admitted == [2]
+
+
+async def test_a_refusal_or_a_failure_reaches_the_one_it_is_for() -> None:
+    seats = Seats()
+    door = Door(seats.claim)
+    tasks = await waiting(door, seats, [1, 2])
+    seats.failure = StoreUnavailable("away")
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+
+
+async def test_a_closed_door_keeps_nobody_waiting() -> None:
+    seats = Seats()
+    door = Door(seats.claim)
+    tasks = await waiting(door, seats, list(range(1, 31)))
+    door.close()
+    async with asyncio.timeout(1):
+        answers = [*await asyncio.gather(*tasks), await door.enter(holder(99))]
+    assert {answer.problem for answer in answers} == {BUSY}
