@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from admission.core.errors import ConfigurationError
 from admission.core.event import EventRecord
-from admission.core.keyring import Keyring
 from admission.core.ticket import TicketKeys
+from admission.keyring import Keyring
 from antrean.passes import new_key
 
 _KEY_BYTES = 32

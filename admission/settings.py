@@ -14,8 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from admission.core.errors import ConfigurationError
 
 PREFIX = "ANTREAN_"
-# Kubernetes sets ANTREAN_..._PORT=tcp://… for every Service whose name begins so; those are not ours.
-_SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)(_|$)|_PORT(_|$)")
+# Kubernetes sets these for every Service whose name begins so; they are not ours.
+_SERVICE_LINK = re.compile(r"\w+_SERVICE_(HOST|PORT(_\w+)?)|\w+_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
 
 
 class Settings(BaseSettings):
@@ -87,7 +87,7 @@ def settings_problems(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    return bool(_SERVICE_LINK.search(name)) and (name.endswith("_SERVICE_HOST") or "tcp://" in value or value.isdigit())
+    return bool(_SERVICE_LINK.fullmatch(name)) or (name.endswith("_PORT") and "://" in value)
 
 
 def load_settings(**given: Any) -> Settings:

@@ -7,8 +7,8 @@ from joserfc.jwk import OctKey
 from joserfc.jws import serialize_compact
 
 from admission.core.errors import ConfigurationError
-from admission.core.keyring import Keyring, unwrap_pepper, wrap_pepper
 from admission.core.ticket import TicketKeys
+from admission.keyring import Keyring, unwrap_pepper, wrap_pepper
 from antrean.passes import new_key
 
 PEPPER, WRAPPING = b"pepper-of-the-event-32-bytes-long", b"w" * 32
