@@ -63,7 +63,7 @@ class ReportsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def _read(request: web.Request, content_type: str) -> bytes:
-    # Nothing of ours is worth compressing, and what is unpacked first could be a bomb.
+    # Nothing that is sent to us is worth compressing.
     if request.content_type != content_type or request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise BodyRefused("content-type")
     try:

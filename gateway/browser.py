@@ -51,6 +51,10 @@ class Cookies:
         key = cookie_value(header, self.key_name)
         return key if _KEY.fullmatch(key) else ""
 
+    def held_slots(self, header: str, slug: str) -> tuple[int, ...]:
+        """The slots for which the browser brought a ticket, proven or not."""
+        return tuple(slot for slot in range(1, SLOTS + 1) if cookie_value(header, self.ticket_name(slug, slot)))
+
     def set(self, response: web.StreamResponse, name: str, value: str) -> None:
         """Set a cookie that scripts cannot read and other sites cannot send along with a form."""
         response.set_cookie(

@@ -6,19 +6,19 @@ import asyncio
 import socket
 from functools import partial
 
-import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway.gateway import Gateway
 from gateway.polls import Polls
-from gateway.problems import PROBLEMS
+from gateway.problems import problem_response
 from gateway.routes import make_app
 
 # An idle or half-sent connection is closed after this; aiohttp's own 3630 s would let 2,000 slow sockets stay.
 _KEEPALIVE_SECONDS = 9.0
 _HEADER_BYTES = 8190  # one line or field: five tickets' cookies have 1.2 kB
 _BACKLOG = 2048  # a thundering herd waits here for a few milliseconds instead of being refused
+_ACCEPTED_SECONDS = 0.05  # within which an accepted connection has begun to wait for its request
 _FINISH_SECONDS = 10.0  # for answers under way once accepting has stopped
 
 
@@ -39,9 +39,7 @@ class EdgeProtocol(web.RequestHandler):
             slug = "body-invalid"
         else:
             return super().handle_error(request, status, exc, message)
-        code, title, advice = PROBLEMS[slug]
-        body = {"type": f"urn:antrean:problem:{slug}", "title": title, "status": code, "detail": advice}
-        response = web.Response(status=code, body=msgspec.json.encode(body), content_type="application/problem+json")
+        response = problem_response(slug)
         response.force_close()
         return response
 
@@ -89,6 +87,7 @@ class Edge:
             max_line_size=_HEADER_BYTES,
             max_field_size=_HEADER_BYTES,
             lingering_time=2.0,
+            auto_decompress=False,  # what is unpacked could be a bomb; bodies that say they are packed are refused
             access_log=None,  # type: ignore[arg-type]
         )
         self._listener = await loop.create_server(protocol, sock=bound, backlog=_BACKLOG)
@@ -99,8 +98,11 @@ class Edge:
         await asyncio.sleep(seconds)
         if self._listener is not None:
             self._listener.close()
-        server = self._runner.server
-        if server is not None:
+        self._gateway.verbs.close_doors()
+        if (server := self._runner.server) is not None:
+            server.pre_shutdown()
+            # Once more: a connection that was accepted just now did not heed it, and would be waited for in vain.
+            await asyncio.sleep(_ACCEPTED_SECONDS)
             server.pre_shutdown()
             await server.shutdown(_FINISH_SECONDS)
         await self._runner.cleanup()

@@ -12,9 +12,9 @@ import structlog
 
 from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
 from admission.core.event import EventRecord
-from admission.core.keyring import Keyring, unwrap_pepper
 from admission.core.nik import Nik
 from admission.data_dir import RecordFiles
+from admission.keyring import Keyring, unwrap_pepper
 from admission.settings import Settings
 from admission.store.protocol import Store
 from gateway.browser import Cookies
@@ -95,10 +95,12 @@ class Gateway:
             self._open_room(record)
         await self._refresh_all()
         self.ready = True
-        tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._watch_lag())]
+        stop = asyncio.Event()  # told besides the cancellation, which a call to Redis that just ends may swallow
+        tasks = [asyncio.create_task(self._keep_fresh(stop)), asyncio.create_task(self._watch_lag())]
         try:
             yield
         finally:
+            stop.set()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -113,8 +115,8 @@ class Gateway:
         age.set_function(lambda: room.age_seconds)
         return room
 
-    async def _keep_fresh(self) -> None:
-        while True:
+    async def _keep_fresh(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             await asyncio.sleep(self.settings.refresh_seconds)
             await self._refresh_all()
 

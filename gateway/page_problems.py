@@ -51,12 +51,12 @@ PROBLEMS = {
         N_("Please join the queue, or bring your place here with your NIK and recovery code."),
     ),
     "ticket-invalid": ProblemText(
-        N_("The proof of your place cannot be read"),
+        N_("The proof of your place is not valid in this browser"),
         N_("Please bring your place back with your NIK and recovery code, or join the queue again."),
     ),
     "ticket-foreign": ProblemText(
-        N_("This place belongs to another phone or browser"),
-        N_("Please open the page where you joined, or bring your place here with your recovery code."),
+        N_("This place belongs to another registration"),
+        N_("Please open the page of that registration, or join the queue here."),
     ),
     "identity-in-line": ProblemText(
         N_("This NIK already has a place in the queue, taken on another phone or browser"),
@@ -121,6 +121,10 @@ PROBLEMS = {
     "not-found": ProblemText(
         N_("There is no page at this address"),
         N_("Please check the address, or choose your registration from the list."),
+    ),
+    "cookies-off": ProblemText(
+        N_("This browser does not keep cookies"),
+        N_("Please allow cookies for this site, or use another browser: without them your place would be lost."),
     ),
     "cross-site": ProblemText(
         N_("The request came from another site"),

@@ -13,7 +13,16 @@ STALE_SECONDS = 5.0  # a snapshot is refreshed several times a second: this age 
 _REFRESH_SECONDS = 25  # without a script; sooner tires old phones, later hides "your turn" for too long
 _LONGEST_REFRESH_SECONDS = 600  # so that a schedule that was moved forward is noticed
 _LIVING_STATES = ("waiting", "called", "admitted")
-_RECOVERY_NOTICES = ("identity-in-line", "recovery-refused", "ticket-invalid", "ticket-foreign")
+# What these notices say is what their scene says anyway.
+_SCENES_OF_NOTICES = {
+    "event-not-open": "countdown",
+    "event-full": "full",
+    "event-closed": "closed",
+    "completed": "completed",
+    "session-lapsed": "again",
+    "grace-over": "again",
+}
+_RECOVERY_NOTICES = ("identity-in-line", "recovery-refused", "ticket-invalid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,7 @@ class View:
         recovery_code: shown to be written down; None when there is none to show.
         target, nonce_hash: what came in the query, kept by every link and form.
         slot: which of the browser's people, 1 to `SLOTS_MAX`.
+        held: slots in which the browser holds a ticket.
         notice: slug of a problem that just happened, with `notice_retry_seconds` when asking again helps.
         form_nik: what was typed, given back.
     """
@@ -57,6 +67,7 @@ class View:
     target: str | None = None
     nonce_hash: str | None = None
     slot: int = 1
+    held: tuple[int, ...] = ()
     notice: str | None = None
     notice_retry_seconds: float | None = None
     form_nik: str = ""
@@ -83,6 +94,27 @@ class View:
     def stale(self) -> bool:
         """Whether the facts are too old to be called current."""
         return self.as_of_seconds > STALE_SECONDS
+
+    @property
+    def told_notice(self) -> str | None:
+        """The notice, unless the scene itself tells it."""
+        return None if self.notice and _SCENES_OF_NOTICES.get(self.notice) == self.scene else self.notice
+
+    @property
+    def own_code(self) -> str | None:
+        """The recovery code to keep; not that of a place which turned out to be the second of one NIK."""
+        return self.recovery_code if self.living and self.notice != "identity-in-line" else None
+
+    @property
+    def people(self) -> list[int]:
+        """The slots of the people on this phone, the one shown among them."""
+        return sorted({*self.held, *range(1, self.slot + 1)})
+
+    @property
+    def free_slot(self) -> int | None:
+        """Where one more person may join: beside a place that is held, while anybody can still get one."""
+        free = [slot for slot in range(1, SLOTS_MAX + 1) if slot not in self.people]
+        return free[0] if free and self.state and self.scene not in ("full", "closed") else None
 
     @property
     def recoverable(self) -> bool:

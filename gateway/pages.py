@@ -46,7 +46,7 @@ class Pages:
             view=view,
             texts=view.event.texts[language],
             facts=htmlsafe_json_dumps(facts, separators=(",", ":")),
-            notice=view.notice and problem_text(view.notice),
+            notice=view.told_notice and problem_text(view.told_notice),
             notice_retry_seconds=_whole(view.notice_retry_seconds),
         )
 

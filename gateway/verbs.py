@@ -12,9 +12,9 @@ from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import check_of, recovery_code, same_code, session_of, tag_of
-from admission.core.keyring import Keyring
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
+from admission.keyring import Keyring
 from admission.store.protocol import Claimed, Entry, Holder, Store
 from antrean.passes import PASS_LIFE_SECONDS, Pass, mint
 from gateway.door import Door
@@ -157,6 +157,11 @@ class Verbs:
         if slug not in self._doors:
             self._doors[slug] = Door(partial(self._store.claim, slug))
         return await self._doors[slug].enter(holder)
+
+    def close_doors(self) -> None:
+        """Send away who waits at a door, since this process ends: another gateway answers the next try."""
+        for door in self._doors.values():
+            door.close()
 
     async def leave(self, room: Room, ticket: Ticket) -> None:
         """Give the place up.

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from admission.core.errors import ConfigurationError, StoreUnavailable
 from admission.core.event import LANGUAGES, Event
-from admission.core.keyring import unwrap_pepper
 from admission.data_dir import RecordFiles, SecretsFile
+from admission.keyring import unwrap_pepper
 from admission.settings import Settings, load_settings
 from admission.store.connection import Connection
 from antrean.commands.events import read_event

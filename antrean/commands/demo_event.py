@@ -8,7 +8,7 @@ from admission.core.event import Event, EventTexts
 
 _INDONESIAN = EventTexts(
     title="Pendaftaran Program Prakerja (peragaan)",
-    prepare=("NIK (16 angka pada KTP atau Kartu Keluarga)", "Nama lengkap", "Nomor ponsel", "Alamat email"),
+    prepare=("NIK (16 angka pada KTP atau Kartu Keluarga)", "Nama lengkap", "Nomor ponsel", "Alamat e-mail"),
     controller="Penyelenggara peragaan ini",
     purpose="Menjaga urutan antrean, sehingga satu orang memegang satu tempat.",
     kept="Kode tersamar dari NIK Anda; NIK itu sendiri tidak disimpan. Dihapus setelah pendaftaran berakhir.",

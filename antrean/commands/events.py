@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from admission.core.errors import ConfigurationError
 from admission.core.event import Event, EventRecord
-from admission.core.keyring import wrap_pepper
 from admission.data_dir import RecordFiles, SecretsFile
+from admission.keyring import wrap_pepper
 from admission.settings import Settings, explain, load_settings
 from admission.store.connection import Connection
 from admission.store.protocol import Store

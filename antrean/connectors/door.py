@@ -106,22 +106,25 @@ class Door:
         verifier: PassVerifier | None,
         now: float,
     ) -> Verdict:
+        newcomer = inside is None
         try:
             pass_ = _verify(tokens, verifier, now)
         except PassRefused as refused:
             reason = refused.reason
         else:
+            newcomer = inside is None or inside.session != pass_.session
             nonce = self._cookies.read_nonce(visit.cookies)
             reason = _doubt(pass_, nonce, now)
             if nonce is not None and not reason:
                 return self._enter(visit, pass_, nonce, now)
-        if inside is not None or self._is_public(visit.path):
-            # An old address with a used pass in it, from the history or a reload: it is open without.
-            return Redirect(visit.clean_path())
-        if reason == "pass-unbound" and not visit.values(BOUND_NAME):
+        # Somebody else on the same phone, who is not inside yet, needs the detour as well.
+        if newcomer and reason == "pass-unbound" and not visit.values(BOUND_NAME):
             nonce = self._nonce(visit)
             page = self._addresses.waiting_page(visit, nonce.hash, bound=True)
             return Redirect(page, (self._cookies.write_nonce(nonce),))
+        if inside is not None or self._is_public(visit.path):
+            # An old address with a used pass in it, from the history or a reload: it is open without.
+            return Redirect(visit.clean_path())
         return self._refuse(visit, reason)
 
     def _enter(self, visit: Visit, pass_: Pass, nonce: Nonce, now: float) -> Redirect:

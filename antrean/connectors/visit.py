@@ -1,12 +1,17 @@
 """A request as the door sees it, and the addresses made from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlencode
 
+_SLOT = re.compile("[1-5]")
+
 # Names in the query that belong to the handoff, and never stay in an address.
 PASS_NAME = "antrean_pass"  # noqa: S105
 BOUND_NAME = "antrean_bound"
+SLOT_NAME = "antrean_slot"
+_HANDOFF_NAMES = (PASS_NAME, BOUND_NAME, SLOT_NAME)
 
 # Characters. A longer address is not carried through the waiting page: the person starts at the entry.
 TARGET_MAX_CHARACTERS = 1_500
@@ -45,7 +50,7 @@ class Visit:
         kept = [
             part
             for part in self.query.split("&")
-            if part and unquote_plus(part.partition("=")[0]) not in (PASS_NAME, BOUND_NAME)
+            if part and unquote_plus(part.partition("=")[0]) not in _HANDOFF_NAMES
         ]
         return "/" + self.path.lstrip("/\\") + ("?" + "&".join(kept) if kept else "")
 
@@ -73,11 +78,14 @@ class Addresses:
         Args:
             visit: what was asked for; only a GET or HEAD is worth coming back to.
             nonce_hash: to be put in the pass; None for programs, which keep no nonce.
-            bound: marks the way back, so that a pass without nonce is sent for one only once.
+            bound: marks the way back, so that a pass without nonce is sent for one only once; for whom of the
+                people of a shared phone it was, the request says.
         """
         query = {"target": self._target(visit, bound=bound)}
         if nonce_hash is not None:
             query["nonce_hash"] = nonce_hash
+        if bound and (slots := visit.values(SLOT_NAME)) and _SLOT.fullmatch(slots[0]):
+            query["slot"] = slots[0]
         return f"{self.gateway}/{self.event}?{urlencode(query)}"
 
     def _target(self, visit: Visit, *, bound: bool) -> str:

@@ -45,6 +45,16 @@ async def _answered(request: web.Request, form: Form) -> web.Response:
     return response
 
 
+def _refuse_forgetful(at: Visit) -> None:
+    """The page with the form set the browser's key: a browser that did not bring it would not keep a ticket either.
+
+    Raises:
+        Refused: `cookies-off`, before a place is taken that would be lost at once.
+    """
+    if at.fresh_key:
+        raise Refused("cookies-off")
+
+
 def _seated(at: Visit, issued: Issued) -> web.Response:
     response = see(bare_view(at).url(at.language), at)
     at.gateway.cookies.set(response, at.ticket_cookie, issued.token)
@@ -58,10 +68,12 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
         if fields.get("confirmed") != "yes":
             shown = bare_view(at, form_nik=fields["nik"])
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
+    _refuse_forgetful(at)
     return _seated(at, await at.gateway.join(at.room, nik, binding_of(at.browser_key)))
 
 
 async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
+    _refuse_forgetful(at)
     try:
         issued = await at.gateway.verbs.recover(
             at.room, fields.get("nik", ""), fields.get("recovery_code", ""), binding_of(at.browser_key)
@@ -74,13 +86,13 @@ async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> w
 async def _enter(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
     ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
     entered = await claim_and_count(at.gateway, at.room, ticket, at.target, at.nonce_hash)
-    return see(with_pass(entered.target, entered.pass_token), at)
+    return see(with_pass(at, entered), at)
 
 
 async def _leave(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
     ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
     await at.gateway.verbs.leave(at.room, ticket)
-    response = see(bare_view(at).url(at.language), at)
+    response = see(f"{bare_view(at).url(at.language)}&left=1", at)
     at.gateway.cookies.drop(response, at.ticket_cookie)
     return response
 

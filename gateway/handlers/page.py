@@ -18,7 +18,7 @@ from gateway.handlers.passes import enter
 from gateway.middlewares import GATEWAY
 from gateway.page_views import View
 from gateway.room import Room
-from gateway.verbs import NONCE_HASH
+from gateway.verbs import NONCE_HASH, Entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Visit:
     nonce_hash: str | None
     browser_key: str
     fresh_key: bool
+    held: tuple[int, ...]
 
     @property
     def ticket_cookie(self) -> str:
@@ -55,7 +56,8 @@ def visit(request: web.Request, fields: dict[str, str] | None = None) -> Visit:
     if nonce_hash is not None and not NONCE_HASH.fullmatch(nonce_hash):
         raise Refused("nonce-invalid")
     language = fields.get("lang", "") if fields else ""
-    known = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
+    sent = request.headers.get(hdrs.COOKIE, "")
+    known = gateway.cookies.browser_key(sent)
     return Visit(
         gateway,
         room,
@@ -65,6 +67,7 @@ def visit(request: web.Request, fields: dict[str, str] | None = None) -> Visit:
         nonce_hash,
         known or new_browser_key(),
         not known,
+        gateway.cookies.held_slots(sent, room.event.slug),
     )
 
 
@@ -89,11 +92,15 @@ def see(location: str, at: Visit) -> web.Response:
     return response
 
 
-def with_pass(target: str, token: str) -> str:
-    """The target with the pass in its query, for one hop."""
-    parts = urlsplit(target)
-    query = f"{parts.query}&antrean_pass={token}" if parts.query else f"antrean_pass={token}"
-    return urlunsplit(parts._replace(query=query))
+def with_pass(at: Visit, entered: Entered) -> str:
+    """The target with the pass in its query, for one hop.
+
+    A pass without a nonce is brought back for one; the slot then says for whom of the browser's people.
+    """
+    parts = urlsplit(entered.target)
+    slot = f"&antrean_slot={at.slot}" if at.slot > 1 and not at.nonce_hash else ""
+    query = f"antrean_pass={entered.pass_token}{slot}"
+    return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
 
 
 def bare_view(at: Visit, **more: Any) -> View:
@@ -108,6 +115,7 @@ def bare_view(at: Visit, **more: Any) -> View:
         target=at.target,
         nonce_hash=at.nonce_hash,
         slot=at.slot,
+        held=at.held,
         **more,
     )
 
@@ -134,8 +142,8 @@ async def view(request: web.Request, at: Visit) -> tuple[View, Ticket | None]:
     try:
         ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
     except TicketRefused as refused:
-        notice = None if refused.problem == "ticket-missing" else refused.problem
-        return bare_view(at, notice=notice), None
+        gone = "left" if "left" in request.query else None
+        return bare_view(at, notice=gone if refused.problem == "ticket-missing" else refused.problem), None
     return await ticket_view(at, ticket), ticket
 
 
@@ -146,7 +154,7 @@ async def waiting_page(request: web.Request) -> web.Response:
     if ticket is not None and at.nonce_hash and shown.state == ApplicantState.ADMITTED:
         with suppress(Refused, StoreUnavailable):  # then the page is there all the same, with the button to try again
             entered = await enter(at.gateway, at.room, ticket, at.target, at.nonce_hash)
-            return see(with_pass(entered.target, entered.pass_token), at)
+            return see(with_pass(at, entered), at)
     if shown.state is None:
         at.gateway.metrics.arrivals.labels(at.room.event.slug).inc()
     response = html(at, at.gateway.pages.waiting(shown, at.language))

@@ -89,9 +89,10 @@ function plan() {
   timer = setTimeout(ask, sharing && (!facts.living || shared < mine) ? shared : Math.max(0, mine));
 }
 plan();
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden || !asking) return plan();
+function askNow() {
+  if (!asking) return;
   askAt = 0;
   ask();
-});
-window.addEventListener("online", () => failures && ask());
+}
+document.addEventListener("visibilitychange", () => (document.hidden ? plan() : askNow()));
+window.addEventListener("online", () => failures && askNow());

@@ -6,7 +6,9 @@ let doorFailures = 0;
 function withPass(target, pass) {
   const cut = target.indexOf("#") < 0 ? target.length : target.indexOf("#");
   const page = target.slice(0, cut);
-  return page + (page.indexOf("?") < 0 ? "?" : "&") + "antrean_pass=" + encodeURIComponent(pass) + target.slice(cut);
+  const slot = facts.slot > 1 && !facts.nonce_hash ? "&antrean_slot=" + facts.slot : "";
+  const query = "antrean_pass=" + encodeURIComponent(pass) + slot;
+  return page + (page.indexOf("?") < 0 ? "?" : "&") + query + target.slice(cut);
 }
 function tryAgain(seconds, text) {
   tell("door", fill(text, { seconds: seconds }));
