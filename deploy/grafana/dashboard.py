@@ -1,0 +1,285 @@
+"""The launch-day dashboard, generated: `python deploy/grafana/dashboard.py` writes antrean.json beside this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grafana_foundation_sdk.builders import common, prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import dashboard as grafana
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.common import BigValueTextMode, TooltipDisplayMode
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DataSourceRef, VariableRefresh
+
+OUTPUT = Path(__file__).with_name("antrean.json")
+
+_DATASOURCE = DataSourceRef(type_val="prometheus", uid="$datasource")
+_COLUMNS = 24  # of Grafana's grid
+_FIGURE_HEIGHT, _CURVE_HEIGHT, _CURVE_WIDTH = 4, 8, 8
+_PEOPLE, _PER_SECOND, _SECONDS, _SHARE = "short", "suffix:/s", "s", "percentunit"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One panel: a question, its unit, and an expression for each legend."""
+
+    title: str
+    meaning: str
+    unit: str
+    expressions: dict[str, str]
+
+
+def _rate(metric: str, by: str, match: str = "") -> str:
+    return f"sum by ({by}) (rate({metric}{{{match}}}[$__rate_interval]))"
+
+
+def _quantile(quantile: float, metric: str, by: str, match: str = "") -> str:
+    return f"histogram_quantile({quantile}, {_rate(f'{metric}_bucket', f'{by}, le', match)})"
+
+
+def _line(metric: str) -> str:
+    """A gauge of the line: every worker tells the same, so the highest is taken and nothing is added up."""
+    return f'max({metric}{{event="$event"}})'
+
+
+_EVENT = 'event="$event"'
+_ANY_INSTANCE = 'job=~"antrean-(gateway|worker)"'
+_FAILED = _rate("antrean_http_requests_total", "route", 'code=~"5.."')
+_ASKED = _rate("antrean_http_requests_total", "route")
+
+FIGURES = (
+    Shown(
+        "Event",
+        "The state that the event is in.",
+        _PEOPLE,
+        {"{{state}}": f"max by (state) (antrean_event_state{{{_EVENT}}}) == 1"},
+    ),
+    Shown("Waiting", "People behind the mark.", _PEOPLE, {"waiting": _line("antrean_line_length")}),
+    Shown(
+        "Called, unclaimed", "In their grace, not yet inside.", _PEOPLE, {"called": _line("antrean_called_unclaimed")}
+    ),
+    Shown("Sessions", "People on the site now.", _PEOPLE, {"sessions": _line("antrean_sessions")}),
+    Shown(
+        "Admitted", "Sessions begun since the event's first.", _PEOPLE, {"admitted": _line("antrean_admitted_people")}
+    ),
+    Shown("Completed", "People who completed.", _PEOPLE, {"completed": _line("antrean_completed_people")}),
+)
+
+MOVING = (
+    Shown(
+        "Admitted per second against the target",
+        "Admitted stays at the target while people wait and the site has room.",
+        _PER_SECOND,
+        {
+            "admitted": f'sum(rate(antrean_claims_total{{{_EVENT},result="admitted"}}[$__rate_interval]))',
+            "target": _line("antrean_target_rate_per_second"),
+        },
+    ),
+    Shown(
+        "Sessions against the capacity",
+        "At the capacity the site is full, and admission waits for people to complete.",
+        _PEOPLE,
+        {"sessions": _line("antrean_sessions"), "capacity": _line("antrean_capacity")},
+    ),
+    Shown(
+        "The line",
+        "Waiting falls once the rush is over; called and unclaimed stays under three seconds of the rate.",
+        _PEOPLE,
+        {"waiting": _line("antrean_line_length"), "called, unclaimed": _line("antrean_called_unclaimed")},
+    ),
+    Shown(
+        "Mark and tail",
+        "A tail that climbs over a flat mark is a line that stands.",
+        _PEOPLE,
+        {
+            "tail": _line("antrean_tail_position"),
+            "mark": _line("antrean_serving_position"),
+            "target": _line("antrean_target_position"),
+        },
+    ),
+    Shown(
+        "Arrivals and joins per second",
+        "Pages shown to people without a place, and places given.",
+        _PER_SECOND,
+        {
+            "arrivals": f"sum(rate(antrean_arrivals_total{{{_EVENT}}}[$__rate_interval]))",
+            "joins, {{result}}": _rate("antrean_joins_total", "result", _EVENT),
+        },
+    ),
+    Shown(
+        "Decisions of the workers",
+        "Why as many were called as were.",
+        _PER_SECOND,
+        {"{{reason}}": _rate("antrean_decisions_total", "reason", _EVENT)},
+    ),
+)
+
+FELT = (
+    Shown(
+        "Wait of the just admitted",
+        "From joining to entering, of those who entered lately.",
+        _SECONDS,
+        {
+            "median": _quantile(0.5, "antrean_wait_seconds", "event", _EVENT),
+            "95 %": _quantile(0.95, "antrean_wait_seconds", "event", _EVENT),
+        },
+    ),
+    Shown(
+        "Refusals by reason",
+        "What people were told instead of what they asked for.",
+        _PER_SECOND,
+        {"{{problem}}": f"{_rate('antrean_refusals_total', 'problem')} > 0"},
+    ),
+    Shown("Requests per second", "By route; polls are the most.", _PER_SECOND, {"{{route}}": _ASKED}),
+    Shown(
+        "Failed share of the requests",
+        "Answers 5xx, by route.",
+        _SHARE,
+        {"{{route}}": f"({_FAILED} or {_ASKED} * 0) / {_ASKED}"},
+    ),
+    Shown(
+        "Answer time, median",
+        "By route.",
+        _SECONDS,
+        {"{{route}}": _quantile(0.5, "antrean_http_request_duration_seconds", "route")},
+    ),
+    Shown(
+        "Answer time, 99 %",
+        "By route.",
+        _SECONDS,
+        {"{{route}}": _quantile(0.99, "antrean_http_request_duration_seconds", "route")},
+    ),
+)
+
+HEALTH = (
+    Shown(
+        "Event-loop lag, 99 %",
+        "How late a gateway runs what is due: it climbs before answers get slow.",
+        _SECONDS,
+        {"{{instance}}": _quantile(0.99, "antrean_event_loop_lag_seconds", "instance")},
+    ),
+    Shown(
+        "Snapshot age",
+        "Age of what polls are answered from; above 5 s a gateway has lost Redis.",
+        _SECONDS,
+        {"{{instance}}": f"max by (instance) (antrean_snapshot_age_seconds{{{_EVENT}}})"},
+    ),
+    Shown(
+        "Time since the last tick",
+        "Of each worker. When all climb nobody is called.",
+        _SECONDS,
+        {"{{instance}}": f"time() - max by (instance) (antrean_last_tick_timestamp_seconds{{{_EVENT}}})"},
+    ),
+    Shown(
+        "Calls to Redis, 99 %",
+        "By verb.",
+        _SECONDS,
+        {"{{verb}}": _quantile(0.99, "antrean_store_call_duration_seconds", "verb")},
+    ),
+    Shown(
+        "Batch size, mean",
+        "Calls that rode together: it grows with the surge, and 128 is the most.",
+        _PEOPLE,
+        {
+            "{{verb}}": f"{_rate('antrean_store_batch_size_sum', 'verb')}"
+            f" / {_rate('antrean_store_batch_size_count', 'verb')}"
+        },
+    ),
+    Shown(
+        "Failures per second",
+        "Calls and ticks that Redis did not answer.",
+        _PER_SECOND,
+        {
+            "{{verb}}": _rate("antrean_store_failures_total", "verb"),
+            "tick": f"sum(rate(antrean_tick_failures_total{{{_EVENT}}}[$__rate_interval]))",
+        },
+    ),
+    Shown(
+        "Tick duration, 99 %",
+        "To sense, decide and act, of each worker.",
+        _SECONDS,
+        {"{{instance}}": _quantile(0.99, "antrean_tick_duration_seconds", "instance", _EVENT)},
+    ),
+    Shown(
+        "Processor",
+        "Of one core, by process; a gateway at 1 is at its end.",
+        _SHARE,
+        {"{{instance}}": _rate("process_cpu_seconds_total", "instance", _ANY_INSTANCE)},
+    ),
+    Shown(
+        "Memory",
+        "Resident, by process.",
+        "bytes",
+        {"{{instance}}": f"process_resident_memory_bytes{{{_ANY_INSTANCE}}}"},
+    ),
+    Shown(
+        "Open files against the limit",
+        "Every connection is one; at 1 new ones are refused.",
+        _SHARE,
+        {"{{instance}}": f"process_open_fds{{{_ANY_INSTANCE}}} / process_max_fds{{{_ANY_INSTANCE}}}"},
+    ),
+    Shown(
+        "Processes that answer",
+        "By kind.",
+        _PEOPLE,
+        {"{{job}}": f"sum by (job) (up{{{_ANY_INSTANCE}}})"},
+    ),
+    Shown(
+        "Versions",
+        "Processes by version: two during a rolling restart, one otherwise.",
+        _PEOPLE,
+        {"{{job}} {{version}}": "count by (job, version) (antrean_build_info)"},
+    ),
+)
+
+ROWS = {"Is the line moving?": MOVING, "What applicants feel": FELT, "Health": HEALTH}
+
+
+def _queries(shown: Shown) -> list[prometheus.Dataquery]:
+    return [
+        prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(chr(ord("A") + index))
+        for index, (legend, expression) in enumerate(shown.expressions.items())
+    ]
+
+
+def _figure(shown: Shown) -> stat.Panel:
+    panel = stat.Panel().title(shown.title).description(shown.meaning).unit(shown.unit).datasource(_DATASOURCE)
+    panel.height(_FIGURE_HEIGHT).span(_COLUMNS // len(FIGURES))
+    if "{{state}}" in shown.expressions:
+        panel.text_mode(BigValueTextMode.NAME)
+    return panel.targets(list(_queries(shown)))
+
+
+def _curve(shown: Shown) -> timeseries.Panel:
+    panel = timeseries.Panel().title(shown.title).description(shown.meaning).unit(shown.unit).datasource(_DATASOURCE)
+    panel.height(_CURVE_HEIGHT).span(_CURVE_WIDTH).min(0)
+    panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI))
+    return panel.targets(list(_queries(shown)))
+
+
+def dashboard_json() -> str:
+    """The dashboard as Grafana imports it."""
+    event = grafana.QueryVariable("event").label("Event").datasource(_DATASOURCE)
+    event.query("label_values(antrean_event_state, event)").refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+    board = (
+        grafana.Dashboard("Antrean: launch day")
+        .uid("antrean-launch-day")
+        .tags(["antrean"])
+        .refresh("5s")
+        .time("now-30m", "now")
+        .timezone("browser")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .with_variable(grafana.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+        .with_variable(event)
+    )
+    for figure in FIGURES:
+        board.with_panel(_figure(figure))
+    for title, panels in ROWS.items():
+        board.with_row(grafana.Row(title))
+        for shown in panels:
+            board.with_panel(_curve(shown))
+    return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
+
+
+if __name__ == "__main__":
+    OUTPUT.write_text(dashboard_json(), encoding="utf-8")
