@@ -1,0 +1,20 @@
+"""`antrean` with a bug planted: the environment's PLANTED names it. Only tests run this, to see that they notice."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from antrean.cli import main
+from tests.contract.planted import plant
+
+# name: what the claim says, and what it says instead
+BUGS = {
+    "no-bucket": ("return tat_us - now_us - (burst - 1) * interval_us", "return 0"),
+    "no-capacity": ("if active >= capacity or (quota", "if (quota"),
+}
+
+if __name__ == "__main__":
+    plant(pytest.MonkeyPatch(), *BUGS[os.environ["PLANTED"]], "claim")
+    main()

@@ -1,0 +1,93 @@
+"""2,000 simulated applicants against the real processes, one gateway restarted in the middle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from tests.eventually import eventually
+from tests.system.judge import (
+    Breach,
+    Limits,
+    Line,
+    SiteLog,
+    judge,
+    mints_us,
+    rate_reached,
+    read_history,
+    read_site,
+    sessions,
+    sessions_held,
+    steady_us,
+)
+from tests.system.product import Product
+
+pytestmark = pytest.mark.system
+
+LIMITS = Limits(rate_per_second=50, burst=5, capacity=100)
+APPLICANTS = 2_000
+_ARRIVE_SECONDS = 20.0  # twice the rate: a line forms at once, and lasts until the end
+_REACHED = 0.9
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is left of a run to be judged."""
+
+    history: list[Line]
+    site: SiteLog
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """The promises that were broken."""
+        return judge(self.history, self.site, LIMITS)
+
+
+async def run(product: Product, count: int, *, stay_seconds: float, arrive_seconds: float, limit_seconds: float) -> Run:
+    """Let applicants walk through; when half of them have joined, restart a gateway."""
+    people, path = await product.applicants(
+        count, stay_seconds=stay_seconds, arrive_seconds=arrive_seconds, limit_seconds=limit_seconds
+    )
+    assert people.stdout is not None
+    try:
+        assert await people.stdout.readline() == b"half have joined\n"
+        await product.restart_gateway()
+        code = await people.wait()
+    finally:
+        if people.returncode is None:
+            people.kill()
+            await people.wait()
+
+    async def settled() -> bool:
+        snapshot = await product.snapshot()
+        return snapshot.completed == count and snapshot.sessions == 0
+
+    await eventually(settled, within_seconds=10)
+    history = read_history(path)
+    assert code == 0, [line for line in history if line["op"] == "lost"][:5]
+    return Run(history, read_site(product.site_folder / "registrations.sqlite3"))
+
+
+@pytest.mark.timeout(180)
+async def test_the_rate_binds_where_people_complete_quickly() -> None:
+    async with Product(asdict(LIMITS), flavour="redis") as product:
+        found = await run(product, APPLICANTS, stay_seconds=0.5, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=120)
+    assert found.breaches == []
+    assert rate_reached(mints_us(found.history)) >= _REACHED * LIMITS.rate_per_second
+
+
+@pytest.mark.timeout(300)
+async def test_the_capacity_binds_where_people_take_their_time() -> None:
+    async with Product(asdict(LIMITS), flavour="valkey") as product:
+        found = await run(product, APPLICANTS, stay_seconds=5, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=240)
+    assert found.breaches == []
+    held = sessions_held(sessions(found.site), *steady_us(mints_us(found.history)))
+    assert held >= _REACHED * LIMITS.capacity
+
+
+@pytest.mark.parametrize(("planted", "promise"), [("no-bucket", "A1"), ("no-capacity", "A2")])
+async def test_a_claim_without_its_limit_is_noticed(planted: str, promise: str) -> None:
+    async with Product(asdict(LIMITS), module="tests.system.planted", planted=planted, workers=1) as product:
+        found = await run(product, 250, stay_seconds=4, arrive_seconds=1, limit_seconds=60)
+    assert promise in {breach.promise for breach in found.breaches}
