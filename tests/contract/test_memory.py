@@ -9,7 +9,7 @@ import pytest
 
 from admission.core.errors import StoreUnavailable
 from admission.core.identity import check_of, session_of, tag_of
-from admission.core.keyring import wrap_pepper
+from admission.keyring import wrap_pepper
 from admission.store import keys as data_model
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore

@@ -1,0 +1,101 @@
+"""One deployment of real processes for all integration tests; each module keeps to events of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import NamedTuple
+
+import aiohttp
+import pytest
+
+from tests.integration.applicants import Api, Browser
+from tests.integration.deployment import Deployment, Gateway
+from tests.servers import RedisServer
+
+
+class Running(NamedTuple):
+    """A deployment with a gateway and a worker that answer."""
+
+    deployment: Deployment
+    gateway: Gateway
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """The deployment that tests share. They must not end its processes: see `make_deployment`."""
+    deployment = Deployment(RedisServer("redis").start())
+    try:
+        gateway, worker = deployment.gateway(), deployment.worker()
+        gateway.ready()
+        worker.ready()
+        yield Running(deployment, gateway)
+    finally:
+        deployment.stop()
+
+
+@pytest.fixture
+def deployment(running: Running) -> Deployment:
+    """The shared deployment."""
+    return running.deployment
+
+
+@pytest.fixture
+def gateway(running: Running) -> Gateway:
+    """The gateway of the shared deployment."""
+    return running.gateway
+
+
+@pytest.fixture
+async def session(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that keeps no cookies and sends as much at once as a test wants."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(
+        gateway.url, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=30)
+    ) as opened:
+        yield opened
+
+
+BrowserMaker = Callable[..., Browser]
+
+
+@pytest.fixture
+async def make_browser(gateway: Gateway) -> AsyncIterator[BrowserMaker]:
+    """Opens browsers: `make_browser("en")`."""
+    opened: list[Browser] = []
+
+    def make(language: str = "id", url: str = gateway.url) -> Browser:
+        opened.append(Browser(url, language))
+        return opened[-1]
+
+    yield make
+    for browser in opened:
+        await browser.session.close()
+
+
+@pytest.fixture
+async def slow(deployment: Deployment, gateway: Gateway, session: aiohttp.ClientSession) -> Api:
+    """An event whose mark stands: its first place is called, everybody behind it waits."""
+    api = Api(session, "slow")
+    await open_slowly(deployment, gateway, api)
+    return api
+
+
+async def open_slowly(deployment: Deployment, gateway: Gateway, api: Api) -> None:
+    """Open an event that calls one person and then nobody for a quarter of an hour."""
+    await deployment.open_event(gateway, api.slug, rate_per_second=0.001, burst=1)
+    if not await line_size(api):
+        await api.called()
+
+
+async def line_size(api: Api) -> int:
+    """People who ever took a place, as the status document tells."""
+    found = (await api.call("GET", "status")).body
+    return int(found["serving"]["rank"]) + sum(segment["size"] for segment in found["segments"])
+
+
+@pytest.fixture
+async def fast(deployment: Deployment, gateway: Gateway, session: aiohttp.ClientSession) -> Api:
+    """An event with room for everybody at once."""
+    api = Api(session, "fast")
+    await deployment.open_event(gateway, api.slug)
+    return api

@@ -1,0 +1,140 @@
+"""deploy/nginx: TLS in front of two gateways; forms pass, queries stay out of logs, the status document is cached."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.integration.fleet import EVENT, Fleet, fleet
+from tests.integration.nginx import HOST, Nginx, nginx
+
+STATUS = f"/v1/events/{EVENT}/status"
+CURRENT = f"/v1/events/{EVENT}/tickets/current"
+HTML = {"Accept": "text/html"}
+ASKED = re.compile(r'antrean_http_requests_total\{code="200",method="GET",route="/v1/events/\{event\}/status"\} (\d+)')
+
+
+@asynccontextmanager
+async def proxied(folder: Path, gateways: int = 1) -> AsyncIterator[tuple[Fleet, Nginx, aiohttp.ClientSession]]:
+    """Gateways on one port, nginx in front of them, and a browser without a cookie jar."""
+    async with (
+        fleet(gateways=gateways) as running,
+        nginx(folder / "nginx", running.gateways[0].port) as proxy,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
+    ):
+        yield running, proxy, client
+
+
+async def _status_requests(running: Fleet, client: aiohttp.ClientSession) -> int:
+    """How often gateways were asked for the status document."""
+    total = 0
+    for gateway in running.gateways:
+        async with client.get(f"http://127.0.0.1:{gateway.metrics_port}/metrics") as answer:
+            found = ASKED.search(await answer.text())
+            total += int(found[1]) if found else 0
+    return total
+
+
+async def test_nginx_accepts_the_file(tmp_path: Path) -> None:
+    assert "test is successful" in Nginx(tmp_path, 8080).test()
+
+
+async def test_pages_and_forms_pass_and_other_sites_are_refused(tmp_path: Path) -> None:
+    async with proxied(tmp_path) as (_, proxy, client):
+        async with proxy.asking(client, "GET", f"/{EVENT}", headers=HTML) as page:
+            assert page.status == 200
+            assert "__Host-antrean-key" in page.cookies and page.cookies["__Host-antrean-key"]["secure"]
+            key = page.cookies["__Host-antrean-key"].value
+        form = {"nik": "0071234505900123", "confirmed": "yes"}
+        cookie = {"Cookie": f"__Host-antrean-key={key}", **HTML}
+        for said, status in (
+            ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 403),
+            ({"Origin": "https://evil.example"}, 403),
+            ({"Origin": f"https://{HOST}"}, 303),
+            ({"Sec-Fetch-Site": "same-origin", "Origin": f"https://{HOST}"}, 303),
+        ):
+            async with proxy.asking(client, "POST", f"/{EVENT}/join", data=form, headers=cookie | said) as answer:
+                assert answer.status == status, said
+        async with client.get(
+            proxy.url(f"/{EVENT}", scheme="http"), headers={"Host": HOST}, allow_redirects=False
+        ) as to:
+            assert (to.status, to.headers["Location"]) == (301, f"https://{HOST}/{EVENT}")
+
+
+async def test_metrics_are_not_reachable_and_queries_are_not_logged(tmp_path: Path) -> None:
+    async with proxied(tmp_path) as (running, proxy, client):
+        for path in ("/metrics", "/metrics/", "/metrics?name[]=up", "/%6detrics", "//metrics"):
+            async with proxy.asking(client, "GET", path) as answer:
+                assert answer.status == 404, path
+                assert "antrean_build_info" not in await answer.text()
+        secret = "SECRETPASS"
+        headers = {**HTML, "Referer": f"https://{HOST}/?antrean_pass={secret}"}
+        async with proxy.asking(client, "GET", f"/{EVENT}?antrean_pass={secret}", headers=headers) as answer:
+            assert answer.status == 200
+        for gateway in running.gateways:
+            await asyncio.to_thread(gateway.stop)
+        async with proxy.asking(client, "GET", f"/{EVENT}?antrean_pass={secret}", headers=headers) as answer:
+            assert answer.status == 502
+    written = proxy.log.read_text()
+    assert f" GET /{EVENT} 200 " in written and f" GET /{EVENT} 502 " in written
+    logs = [path for path in (tmp_path / "nginx").glob("*.log") if secret in path.read_text()]
+    assert logs == []
+
+
+async def test_the_status_document_is_carried_by_the_cache(tmp_path: Path) -> None:
+    async with proxied(tmp_path, gateways=2) as (running, proxy, client):
+        before = await _status_requests(running, client)
+        seen = []
+        for number in range(100):
+            headers = {"Cookie": f"__Host-antrean-key={number}"}
+            async with proxy.asking(client, "GET", f"{STATUS}?{number}", headers=headers) as answer:
+                assert answer.status == 200 and (await answer.json())["event"] == EVENT
+                assert "Set-Cookie" not in answer.headers
+                seen.append(answer.headers["X-Cache-Status"])
+        assert seen[0] == "MISS" and seen.count("HIT") > 50
+        assert await _status_requests(running, client) - before < 20
+        for gateway in running.gateways:
+            await asyncio.to_thread(gateway.stop)
+        await asyncio.gather(*(_stands(proxy, client) for _ in range(3)))
+
+
+async def _stands(proxy: Nginx, client: aiohttp.ClientSession) -> None:
+    """The last word stands while no gateway answers."""
+    async with proxy.asking(client, "GET", STATUS) as answer:
+        assert answer.status == 200
+        assert answer.headers["X-Cache-Status"] in ("HIT", "STALE", "UPDATING")
+
+
+@pytest.mark.parametrize("restarts", [2])
+async def test_a_rolling_restart_refuses_nobody(tmp_path: Path, restarts: int) -> None:
+    """One gateway after the other ends and comes back, while people load pages, join and poll."""
+    async with proxied(tmp_path, gateways=2) as (running, proxy, client):
+        done = asyncio.Event()
+        people = [asyncio.create_task(_person(proxy, client, 1 + 10_000 * lane, done)) for lane in range(3)]
+        for _ in range(restarts):
+            await asyncio.to_thread(running.restart_oldest_gateway)
+        done.set()
+        journeys = sum(await asyncio.gather(*people))
+    assert journeys > 20, "too little happened meanwhile to prove anything"
+
+
+async def _person(proxy: Nginx, client: aiohttp.ClientSession, first: int, done: asyncio.Event) -> int:
+    """Whole journeys, one after the other; how many."""
+    journeys = 0
+    while not done.is_set():
+        nik = {"nik": f"0071234505{first + journeys:06d}"}
+        async with proxy.asking(client, "GET", f"/{EVENT}", headers=HTML) as page:
+            assert page.status == 200
+        async with proxy.asking(client, "POST", f"/v1/events/{EVENT}/tickets", json=nik) as joined:
+            assert joined.status == 201, await joined.text()
+            ticket = {"Authorization": f"Bearer {(await joined.json())['ticket']}"}
+        async with proxy.asking(client, "GET", CURRENT, headers=ticket) as poll:
+            assert poll.status == 200
+        journeys += 1
+    return journeys
