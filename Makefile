@@ -25,9 +25,9 @@ up: $(VENV)/.server ## Start everything on this machine (ARGS="--port 8080 --rat
 check: $(VENV)/.dev ## Lint, types, layers and architecture, in under three minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES) deploy/grafana
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs.py tests/unit/test_house.py
+	$(BIN)/python -m pytest -q tests/unit/test_architecture.py tests/unit/test_docs*.py tests/unit/test_house.py tests/unit/test_promises.py
 
 test: $(VENV)/.dev ## Run every test but the long proofs (ARGS="-k nik")
 	@tools/system_packages.sh

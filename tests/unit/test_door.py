@@ -114,6 +114,27 @@ def test_a_pass_without_nonce_is_sent_for_one_only_once() -> None:
     assert again.reason == "pass-unbound"
 
 
+@pytest.mark.parametrize(("told", "kept"), [("2", {"slot": "2"}), ("9", {}), ("2&antrean_slot=3", {"slot": "2"})])
+def test_the_way_for_a_nonce_says_for_whom_of_the_people_on_a_phone_it_is(told: str, kept: dict[str, str]) -> None:
+    sent = redirect(decide(visit(f"/f?antrean_pass={token(nonce=None)}&antrean_slot={told}")))
+    assert query_of(sent.location) == {
+        "target": f"{SITE}/f?antrean_bound=1",
+        "nonce_hash": query_of(sent.location)["nonce_hash"],
+        **kept,
+    }
+
+
+def test_the_next_person_on_a_phone_is_not_taken_for_the_one_who_is_inside() -> None:
+    next_one = replace(SESSION, session="next-one-on-it__")
+    inside = COOKIES.write_door(next_one, NOW).value
+    sent = redirect(decide(visit(f"/?antrean_pass={token(nonce=None)}", door=inside, nonce=NONCE.value)))
+    assert sent.location.startswith(f"{GATEWAY}/prakerja?")
+    entered = redirect(decide(visit(f"/?antrean_pass={token()}", door=inside, nonce=NONCE.value)))
+    assert (entered.entered, cookie(entered.cookies, COOKIES.door_name)) == (SESSION, OPEN)
+    same = redirect(decide(visit(f"/?antrean_pass={token(nonce=None)}", door=OPEN, nonce=NONCE.value)))
+    assert same.location == "/", "who is inside needs no other pass"
+
+
 @pytest.mark.parametrize("address", ["/?antrean_pass=x", "/?antrean_pass=", "/?antrean_pass=a&antrean_pass=b"])
 def test_a_spoilt_pass_ends_on_a_page_not_in_a_circle(address: str) -> None:
     assert refuse(decide(visit(address, nonce=NONCE.value))).reason == "malformed"
