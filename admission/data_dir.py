@@ -127,11 +127,18 @@ class RecordFiles:
         return records
 
     def keep(self, record: EventRecord) -> None:
-        """Write a record unless the file holds it, or a higher version, already."""
+        """Write a record unless the file holds it, or a higher version, already.
+
+        Raises:
+            ConfigurationError: when the folder cannot be written, or the file holds something else.
+        """
         path = self._path(record.event.slug)
-        text = record.model_dump_json(indent=2)
-        if path.exists():
-            stands = EventRecord.model_validate_json(path.read_text(encoding="utf-8"))
-            if stands.version >= record.version:
-                return
-        _write_private(path, text)
+        try:
+            if path.exists():
+                stands = EventRecord.model_validate_json(path.read_text(encoding="utf-8"))
+                if stands.version >= record.version:
+                    return
+            _write_private(path, record.model_dump_json(indent=2))
+        except (OSError, ValidationError) as error:
+            problem = f"{path}: the event's record cannot be kept ({type(error).__name__}); Redis alone holds it"
+            raise ConfigurationError([problem]) from error

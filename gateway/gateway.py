@@ -135,6 +135,8 @@ class Gateway:
             log.warning("snapshot-failed", slug=slug, reason=error.reason)
         except AntreanError as error:  # a record of another deployment: its event is not served, all others are
             log.error("event-not-served", slug=slug, reason=str(error))
+        except Exception as error:  # our mistake must not end the refreshing of all rooms; its age tells of this one
+            log.error("refresh-failed", slug=slug, error=type(error).__name__)
 
     async def refresh(self, slug: str) -> None:
         """Renew one room, open one for a new event, or give an event back to a Redis that lost it.
@@ -149,13 +151,13 @@ class Gateway:
             if room is not None:
                 await self.store.put_event(room.record)
             return
+        known_version = room.record.version if room is not None and self.ready else 0
         if room is None:
             room = self._open_room(snapshot.record)
         elif snapshot.record.pepper != room.record.pepper:
             raise ConfigurationError(["the event was created anew with another pepper: restart the gateways"])
-        changed = snapshot.record.version != room.record.version
         room.take(snapshot)
-        if changed or not self.ready:
+        if snapshot.record.version != known_version:
             await asyncio.to_thread(self.files.keep, snapshot.record)
 
     async def _watch_lag(self) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from admission.core.calling import Decision, Sample, decide
-from admission.core.errors import StoreUnavailable
+from admission.core.errors import ConfigurationError, StoreUnavailable
 from admission.core.event import EventRecord, EventState, state_at
 from admission.data_dir import RecordFiles
 from admission.store.protocol import Snapshot, Store
@@ -31,6 +31,12 @@ class Worker:
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._records: dict[str, EventRecord] = {}
+        self._ticked_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Time since the last tick began."""
+        return time.monotonic() - self._ticked_at
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until stopped."""
@@ -46,6 +52,7 @@ class Worker:
 
     async def tick(self) -> None:
         """One step of every event; a failure of one is told and does not touch the others."""
+        self._ticked_at = time.monotonic()
         try:
             slugs = set(await self._store.events())
         except StoreUnavailable:
@@ -73,7 +80,10 @@ class Worker:
         slug = record.event.slug
         if slug not in self._records or self._records[slug].version < record.version:
             self._records[slug] = record
-            self._files.keep(record)
+            try:
+                self._files.keep(record)
+            except ConfigurationError as error:  # the line must move without a disk too
+                log.error("record-not-kept", slug=slug, reason=str(error))
 
     async def _act(self, slug: str, snapshot: Snapshot) -> None:
         event = self._records[slug].event

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 
 import structlog
-from prometheus_client import start_http_server
 
 from admission.data_dir import RecordFiles
 from admission.settings import Settings
@@ -15,6 +14,7 @@ from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
+from admission.worker.monitor import start_monitor
 
 log = structlog.get_logger()
 
@@ -36,14 +36,12 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
     metrics = WorkerMetrics()
     store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds))
     worker = Worker(store, RecordFiles(settings.data_dir), metrics, settings.tick_seconds)
-    listener, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry=metrics.registry)
+    monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
-        log.info("working", metrics_port=listener.server_port)
-        ready(listener.server_port)
+        log.info("working", metrics_port=metrics_port)
+        ready(metrics_port)
         await worker.run(stop)
     finally:
+        await monitor.cleanup()
         await store.close()
-        listener.shutdown()
-        listener.server_close()
-        thread.join()
     log.info("stopped")
