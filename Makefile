@@ -43,6 +43,7 @@ bench: $(VENV)/.dev ## Measure the CPU of poll, join and claim
 load: $(VENV)/.dev ## Run the Locust scenario against the service on loopback
 	$(BIN)/python -m loadtests $(ARGS)
 
+# With Debian 12's own Python, 3.11.2: a later one leaves out what that needs.
 requirements: $(VENV)/.dev ## Compile the pins from pyproject.toml (ARGS="--upgrade")
 	$(PIP_COMPILE) --extra server --extra embedded $(ARGS) -o requirements/server.txt pyproject.toml
 	$(PIP_COMPILE) --extra server --extra embedded --extra dev -c requirements/server.txt $(ARGS) \

@@ -105,3 +105,9 @@ def test_dependency_floors_hold(package: str) -> None:
 
 def test_the_base_install_stays_small() -> None:
     assert [Requirement(line).name for line in _project()["dependencies"]] == ["joserfc"]
+
+
+def test_the_pins_hold_what_debians_python_needs_besides() -> None:
+    """redis-py needs async-timeout below Python 3.11.3, and Debian 12 has 3.11.2: a newer compiler leaves it out."""
+    for name in ("server", "dev"):
+        assert "\nasync-timeout==" in (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
