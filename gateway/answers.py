@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from admission.core.applicant import ApplicantState
 from admission.core.event import EventState
 from admission.core.line import Line
 from gateway.room import Room, Standing
@@ -31,8 +32,8 @@ class Current(msgspec.Struct):
     """`GET tickets/current`."""
 
     event: str
-    event_state: str
-    state: str
+    event_state: EventState
+    state: ApplicantState
     place: Placed | None
     ahead: int | None
     wait_seconds: Wait | None
@@ -42,7 +43,7 @@ class Current(msgspec.Struct):
     as_of_seconds: float
 
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -54,8 +55,8 @@ def current(room: Room, standing: Standing) -> Current:
     """Where an applicant stands."""
     return Current(
         event=room.event.slug,
-        event_state=standing.event_state.value,
-        state=standing.state.value,
+        event_state=standing.event_state,
+        state=standing.state,
         place=Placed(*standing.place) if standing.place else None,
         ahead=standing.ahead,
         wait_seconds=Wait(*standing.wait_seconds) if standing.wait_seconds else None,
@@ -68,7 +69,7 @@ def current(room: Room, standing: Standing) -> Current:
 
 def current_json(room: Room, standing: Standing) -> bytes:
     """The same as bytes."""
-    return _encode(current(room, standing))
+    return encode(current(room, standing))
 
 
 def joined_json(room: Room, issued: Issued, standing: Standing) -> bytes:
@@ -79,7 +80,7 @@ def joined_json(room: Room, issued: Issued, standing: Standing) -> bytes:
         "epoch": issued.ticket.epoch,
         "number": issued.ticket.number,
     }
-    return _encode(head | msgspec.structs.asdict(current(room, standing)))
+    return encode(head | msgspec.structs.asdict(current(room, standing)))
 
 
 def _live_segments(line: Line) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def _live_segments(line: Line) -> list[dict[str, Any]]:
 def status_json(room: Room) -> bytes:
     """`GET status`: what everybody may know."""
     line = room.line
-    return _encode(
+    return encode(
         {
             "event": room.event.slug,
             "state": room.state.value,

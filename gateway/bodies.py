@@ -63,10 +63,15 @@ class ReportsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def _read(request: web.Request, content_type: str) -> bytes:
+    sent_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+    if sent_type != content_type and request.content_type != content_type:
+        raise BodyRefused("content-type")
     # Nothing that is sent to us is worth compressing.
-    if request.content_type != content_type or request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise BodyRefused("content-type")
     try:
+        if request.content.is_eof():  # it came along with its head, as short ones do: there is nothing to wait for
+            return await request.read()
         async with asyncio.timeout(_BODY_SECONDS):
             return await request.read()
     except TimeoutError as error:

@@ -39,6 +39,9 @@ class Cookies:
     def __init__(self, *, secure: bool) -> None:
         self._secure = secure
         self._prefix = "__Host-" if secure else ""
+        self._attributes = (
+            f"Max-Age={_COOKIE_LIFE_SECONDS}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+        )
         self.key_name = f"{self._prefix}antrean-key"
         self.language_name = f"{self._prefix}antrean-lang"
 
@@ -57,15 +60,7 @@ class Cookies:
 
     def set(self, response: web.StreamResponse, name: str, value: str) -> None:
         """Set a cookie that scripts cannot read and other sites cannot send along with a form."""
-        response.set_cookie(
-            name,
-            value,
-            max_age=_COOKIE_LIFE_SECONDS,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="Lax",
-        )
+        response.headers.add(hdrs.SET_COOKIE, f"{name}={value}; {self._attributes}")
 
     def drop(self, response: web.StreamResponse, name: str) -> None:
         """Remove a cookie."""

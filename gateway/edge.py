@@ -9,6 +9,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from gateway.express import Express
 from gateway.gateway import Gateway
 from gateway.polls import Polls
 from gateway.problems import problem_response
@@ -77,7 +78,8 @@ class Edge:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner has no server after its set-up")
-        server.request_handler = Polls(self._gateway, server.request_handler).handle
+        express = Express(self._gateway, server.request_handler)
+        server.request_handler = Polls(self._gateway, express.handle).handle
         loop = asyncio.get_running_loop()
         protocol = partial(
             EdgeProtocol,

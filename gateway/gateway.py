@@ -78,7 +78,7 @@ class Gateway:
             Refused: see Verbs.join.
         """
         issued = await self.verbs.join(room, nik, binding)
-        self.metrics.joins.labels(room.event.slug, "known" if issued.known else "new").inc()
+        self.metrics.join_count(room.event.slug, "known" if issued.known else "new").inc()
         if room.line.place(issued.ticket.epoch, issued.ticket.number) is None:
             await self._refresh(room.event.slug)
         return issued

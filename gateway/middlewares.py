@@ -1,9 +1,10 @@
-"""Around every routed request: metrics, errors as answers, headers that every answer has."""
+"""Around every request: metrics, errors as answers, headers that every answer has."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -13,6 +14,7 @@ from gateway.bodies import BodyRefused
 from gateway.browser import refuse_cross_site, wants_html
 from gateway.gateway import Gateway
 from gateway.problems import PROBLEMS, problem_response
+from gateway.reply import Reply
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -22,46 +24,46 @@ _HTTP_PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-la
 log = structlog.get_logger()
 
 
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "unmatched"
-
-
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count and time each request by its route, and close connections while draining."""
-    gateway = request.app[GATEWAY]
+    """The same around every routed request."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unmatched"
+    return await observed(request.app[GATEWAY], route, request, handler)
+
+
+async def observed(gateway: Gateway, route: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer, count and time a request by its route; close connections while draining."""
     started = time.perf_counter()
-    response = await handler(request)
-    route = _route(request)
-    gateway.metrics.requests.labels(route, request.method, str(response.status)).inc()
-    gateway.metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    # Nothing for other sites; but `no-referrer` would also hide from us that a form is our own (Origin: null).
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Server"] = "antrean"
+    response = await _answered(gateway, route, request, handler)
+    gateway.metrics.request_count(route, request.method, str(response.status)).inc()
+    gateway.metrics.request_time(route).observe(time.perf_counter() - started)
+    if not isinstance(cast(object, response), Reply):  # which brings them along
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        # Nothing for other sites; but `no-referrer` would also hide from us that a form is our own (Origin: null).
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Server"] = "antrean"
     if gateway.draining:
         response.force_close()
     return response
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(gateway: Gateway, route: str, request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every refusal and failure as problem+json, or as a page for browsers; nothing else leaves."""
     try:
         if not request.path.endswith("/reports"):  # an origin is no browser; its key is its proof
             refuse_cross_site(request)
         return await handler(request)
     except Refused as refused:
-        return refusal(request, refused.problem, retry_seconds=refused.retry_seconds)
+        return refusal(gateway, request, refused.problem, retry_seconds=refused.retry_seconds)
     except BodyRefused as refused:
-        return refusal(request, refused.problem, detail=refused.detail)
+        return refusal(gateway, request, refused.problem, detail=refused.detail)
     except StoreUnavailable as error:
-        log.warning("store-unavailable", route=_route(request), reason=error.reason)
-        return refusal(request, "store-unavailable")
+        log.warning("store-unavailable", route=route, reason=error.reason)
+        return refusal(gateway, request, "store-unavailable")
     except web.HTTPException as answer:
         if answer.status in _HTTP_PROBLEMS:
-            response = refusal(request, _HTTP_PROBLEMS[answer.status])
+            response = refusal(gateway, request, _HTTP_PROBLEMS[answer.status])
             if "Allow" in answer.headers:
                 response.headers["Allow"] = answer.headers["Allow"]
             return response
@@ -70,8 +72,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         raise
     except Exception as error:
         # The type and place only: a message could quote what an applicant sent.
-        log.error("internal", route=_route(request), error=type(error).__name__, where=_where(error))
-        return refusal(request, "internal")
+        log.error("internal", route=route, error=type(error).__name__, where=_where(error))
+        return refusal(gateway, request, "internal")
 
 
 def _where(error: BaseException) -> str:
@@ -82,10 +84,9 @@ def _where(error: BaseException) -> str:
 
 
 def refusal(
-    request: web.Request, problem: str, *, detail: str = "", retry_seconds: float | None = None
+    gateway: Gateway, request: web.Request, problem: str, *, detail: str = "", retry_seconds: float | None = None
 ) -> web.Response:
     """A problem for programs, a page for people."""
-    gateway = request.app[GATEWAY]
     gateway.metrics.refusals.labels(problem).inc()
     response = problem_response(problem, detail=detail, retry_seconds=retry_seconds)
     if request.path.startswith("/v1/") or not wants_html(request):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import cast
 
 from aiohttp import web
 
@@ -13,7 +12,7 @@ from admission.core.errors import Refused
 from gateway.answers import current_json
 from gateway.browser import slot_of
 from gateway.gateway import Gateway
-from gateway.reply import Reply
+from gateway.reply import json_reply
 
 ROUTE = "/v1/events/{event}/tickets/current"
 _HEAD, _TAIL = "/v1/events/", "/tickets/current"
@@ -38,10 +37,10 @@ class Polls:
             if reply is not None:
                 self._count.inc()
                 self._seconds.observe(time.perf_counter() - started)
-                return cast(web.StreamResponse, reply)  # it has the two methods that the server calls
+                return reply
         return await self._routed(request)
 
-    def _reply(self, request: web.BaseRequest) -> Reply | None:
+    def _reply(self, request: web.BaseRequest) -> web.StreamResponse | None:
         path, _, query = request.raw_path.partition("?")
         if not path.endswith(_TAIL):
             return None
@@ -57,4 +56,4 @@ class Polls:
         standing = room.standing(ticket)
         if standing.state is not ApplicantState.WAITING:
             return None  # of a called place the store may know more
-        return Reply(current_json(room, standing))
+        return json_reply(current_json(room, standing))

@@ -11,7 +11,7 @@ from math import inf
 
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.errors import StoreUnavailable
-from admission.core.event import Event, EventRecord, EventState, state_at
+from admission.core.event import EventRecord, EventState, state_at
 from admission.core.line import Line, Place
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, wait_range
@@ -20,11 +20,7 @@ from admission.store.protocol import Call, Holder, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one applicant stands at this instant: what `current` and the waiting page tell.
-
-    Args:
-        progress_ratio: 0 at the line's beginning to 1 at the mark; None while the place is not known.
-    """
+    """Where one applicant stands at this instant: what `current` and the waiting page tell."""
 
     event_state: EventState
     state: ApplicantState
@@ -33,7 +29,6 @@ class Standing:
     wait_seconds: tuple[int, int] | None
     next_poll_seconds: float
     called_until: datetime | None
-    progress_ratio: float | None
 
 
 class Room:
@@ -46,6 +41,7 @@ class Room:
 
     def __init__(self, record: EventRecord, pepper: bytes, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.record = record
+        self.event = record.event
         self.pepper = pepper
         self.line = Line()
         self._monotonic = monotonic
@@ -53,11 +49,6 @@ class Room:
         self._taken_at = -inf
         self._pace = Pace(record.event.rate_per_second)
         self._calls: list[Call] = []
-
-    @property
-    def event(self) -> Event:
-        """The event's settings."""
-        return self.record.event
 
     @property
     def pace_per_second(self) -> float:
@@ -75,7 +66,7 @@ class Room:
         if before is not None and snapshot.line.epoch != before.line.epoch:
             self._calls.clear()  # another life of the data: its open clock began anew
         if snapshot.record is not None:
-            self.record = snapshot.record
+            self.record, self.event = snapshot.record, snapshot.record.event
         self._calls += snapshot.calls
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
@@ -144,7 +135,6 @@ class Room:
                 jitter_ratio=random.random(),  # noqa: S311 (spreads polls; nothing secret)
             ),
             called_until=self._called_until(place) if state is ApplicantState.CALLED else None,
-            progress_ratio=self._progress(place, ahead),
         )
 
     def _wait_range(self, event_state: EventState, ahead: int | None) -> tuple[int, int] | None:
@@ -159,7 +149,8 @@ class Room:
             return None
         return (ahead + 1) / self._pace.per_second
 
-    def _progress(self, place: Place | None, ahead: int | None) -> float | None:
+    def progress_ratio(self, place: Place | None, ahead: int | None) -> float | None:
+        """How far a place has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""
         if place is None or ahead is None:
             return None
         return max(0.0, 1 - (ahead + 1) / max(1, self.line.position(place)))

@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.bodies import BODY_BYTES
 from gateway.gateway import Gateway
 from gateway.handlers import forms, page, passes, reports, status, tickets
-from gateway.middlewares import GATEWAY, answer_errors, observe
+from gateway.middlewares import GATEWAY, observe
 
 _EVENT = "/v1/events/{event}"
 _PAGE = "/{event:[a-z0-9-]{1,40}}"
@@ -34,7 +34,7 @@ ROUTES = (
 
 def make_app(gateway: Gateway) -> web.Application:
     """The public application of a gateway."""
-    app = web.Application(middlewares=[observe, answer_errors], client_max_size=BODY_BYTES)
+    app = web.Application(middlewares=[observe], client_max_size=BODY_BYTES)
     app[GATEWAY] = gateway
     app.add_routes(ROUTES)
     return app

@@ -9,7 +9,8 @@ from admission.core.identity import binding_of
 from admission.core.ticket import Ticket, TicketKeys, read_ticket
 from gateway.browser import Cookies, bearer_of, cookie_value
 
-_REMEMBERED = 20_000  # about 15 MB; a poll of a ticket beyond them costs one HMAC more
+_REMEMBERED = 20_000  # about 20 MB; a poll of a ticket beyond them costs one HMAC more
+_REMEMBERED_CHARACTERS = 1_500  # of headers: five people's tickets; longer ones would fill the memory
 
 
 class TicketReader:
@@ -18,7 +19,7 @@ class TicketReader:
     def __init__(self, keys: TicketKeys, cookies: Cookies) -> None:
         self._keys = keys
         self._cookies = cookies
-        self._proven: dict[tuple[str, str, str], Ticket] = {}
+        self._proven: dict[tuple[str, int, str, str], Ticket] = {}
 
     def read(self, request: web.BaseRequest, slug: str, slot: int) -> Ticket:
         """The proven ticket of a request.
@@ -26,21 +27,26 @@ class TicketReader:
         Raises:
             TicketRefused: `ticket-missing`, `ticket-invalid`, `ticket-foreign`.
         """
-        header = request.headers.get(hdrs.COOKIE, "")
-        token = bearer_of(request) or cookie_value(header, self._cookies.ticket_name(slug, slot))
-        if not token:
-            raise TicketRefused("ticket-missing")
-        asked = (slug, token, self._cookies.browser_key(header))
+        cookies = request.headers.get(hdrs.COOKIE, "")
+        asked = (slug, slot, request.headers.get(hdrs.AUTHORIZATION, ""), cookies)
         ticket = self._proven.get(asked)
         if ticket is None:
-            ticket = self._prove(*asked)
-            if len(self._proven) >= _REMEMBERED:
-                del self._proven[next(iter(self._proven))]  # the oldest: a dict keeps its order
-            self._proven[asked] = ticket
+            token = bearer_of(request) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
+            ticket = self._prove(slug, token, self._cookies.browser_key(cookies))
+            self._remember(asked, ticket)
         return ticket
 
     def _prove(self, slug: str, token: str, browser_key: str) -> Ticket:
+        if not token:
+            raise TicketRefused("ticket-missing")
         ticket = read_ticket(token, self._keys, slug)
         if ticket.binding and ticket.binding != binding_of(browser_key):
             raise TicketRefused("ticket-invalid")
         return ticket
+
+    def _remember(self, asked: tuple[str, int, str, str], ticket: Ticket) -> None:
+        if len(asked[2]) + len(asked[3]) > _REMEMBERED_CHARACTERS:
+            return
+        if len(self._proven) >= _REMEMBERED:
+            del self._proven[next(iter(self._proven))]  # the oldest: a dict keeps its order
+        self._proven[asked] = ticket

@@ -109,8 +109,9 @@ class Verbs:
 
     async def look(self, room: Room, ticket: Ticket) -> Trace:
         """What the store holds of a called place; nothing of one that waits, or while the store is away."""
-        holder = self.holder(room, ticket)
-        if holder is None or state_of(holder.place, room.line) is ApplicantState.WAITING:
+        if state_of(room.line.place(ticket.epoch, ticket.number), room.line) is ApplicantState.WAITING:
+            return UNTOUCHED
+        if (holder := self.holder(room, ticket)) is None:
             return UNTOUCHED
         try:
             return await self._store.look(room.event.slug, holder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ def _check_slug(slug: str) -> str:
     return slug
 
 
+@lru_cache(maxsize=256)  # every claim asks for a few, mostly the same
 def origin_of(url: str) -> str:
     """Scheme, host and port of an absolute http(s) URL, in one canonical spelling.
 

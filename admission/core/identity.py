@@ -17,16 +17,14 @@ CHECK_BYTES = 6
 NO_CHECK = bytes(CHECK_BYTES)  # of an applicant without a browser key: never equal to anything
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: they are misread aloud and on paper
+_PAIRS = [low + high for high in _CROCKFORD for low in _CROCKFORD]  # of ten bits, the lower five first
 _MISREAD = str.maketrans("ILO", "110")
 _CODE_CHARACTERS = 12  # 60 bits: beyond guessing even without a limit on tries
 
 
 def framed(domain: str, *fields: bytes) -> bytes:
     """A domain label and fields, each behind its length: different field tuples give different bytes."""
-    parts = [domain.encode(), b"\x00"]
-    for field in fields:
-        parts += (len(field).to_bytes(2, "big"), field)
-    return b"".join(parts)
+    return b"".join((domain.encode(), b"\x00", *[len(field).to_bytes(2, "big") + field for field in fields]))
 
 
 def tag_of(pepper: bytes, event: str, nik_digits: str) -> bytes:
@@ -67,8 +65,8 @@ def recovery_code(key: bytes, event: str, tag: bytes, epoch: str, number: int) -
     """
     message = framed("antrean/recovery/v1", event.encode(), tag, epoch.encode(), str(number).encode())
     bits = int.from_bytes(hmac.digest(key, message, "sha256")[:8], "big")
-    text = "".join(_CROCKFORD[(bits >> (5 * i)) & 31] for i in range(_CODE_CHARACTERS))
-    return "-".join(text[i : i + 4] for i in range(0, _CODE_CHARACTERS, 4))
+    a, b, c, d, e, f = [_PAIRS[(bits >> shift) & 1023] for shift in range(0, 5 * _CODE_CHARACTERS, 10)]
+    return f"{a}{b}-{c}{d}-{e}{f}"
 
 
 def same_code(code: str, typed: str) -> bool:

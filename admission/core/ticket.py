@@ -73,7 +73,7 @@ def _payload(ticket: Ticket, kid: str) -> bytes:
         ticket.tag,
         ticket.binding,
     )
-    return _VERSION + b"".join(len(field).to_bytes(1, "big") + field for field in fields)
+    return _VERSION + b"".join([len(field).to_bytes(1, "big") + field for field in fields])
 
 
 def sign_ticket(ticket: Ticket, keys: TicketKeys) -> str:

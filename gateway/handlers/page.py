@@ -130,7 +130,7 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
         place=standing.place,
         ahead=standing.ahead,
         wait_seconds=standing.wait_seconds,
-        progress_ratio=standing.progress_ratio,
+        progress_ratio=at.room.progress_ratio(standing.place, standing.ahead),
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
         recovery_code=at.gateway.verbs.recovery_code(ticket),

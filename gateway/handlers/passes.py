@@ -6,10 +6,12 @@ from aiohttp import hdrs, web
 
 from admission.core.ticket import Ticket
 from antrean.passes import PASS_LIFE_SECONDS, public_jwks
+from gateway.answers import encode
 from gateway.bodies import ClaimBody, read_json
 from gateway.browser import slot_of
 from gateway.gateway import Gateway
 from gateway.middlewares import GATEWAY
+from gateway.reply import json_reply
 from gateway.room import Room
 from gateway.verbs import Entered
 
@@ -22,16 +24,20 @@ async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None
     """
     entered = await gateway.verbs.claim(room, ticket, target, nonce_hash)
     slug = room.event.slug
-    gateway.metrics.claims.labels(slug, "repeated" if entered.repeated else "admitted").inc()
+    gateway.metrics.claim_count(slug, "repeated" if entered.repeated else "admitted").inc()
     if not entered.repeated:
         gateway.metrics.wait_seconds.labels(slug).observe(entered.wait_seconds)
     return entered
 
 
-async def claim(request: web.Request) -> web.Response:
+async def claim(request: web.Request) -> web.StreamResponse:
+    """See claim_in."""
+    return await claim_in(request.app[GATEWAY], request.match_info["event"], request)
+
+
+async def claim_in(gateway: Gateway, slug: str, request: web.Request) -> web.StreamResponse:
     """201 with a pass, 200 with a fresh pass of the same session."""
-    gateway = request.app[GATEWAY]
-    room = gateway.room(request.match_info["event"])
+    room = gateway.room(slug)
     ticket = gateway.tickets.read(request, room.event.slug, slot_of(request.query.get("slot")))
     body = await read_json(request, ClaimBody)
     entered = await enter(gateway, room, ticket, body.target, body.nonce_hash)
@@ -41,8 +47,7 @@ async def claim(request: web.Request) -> web.Response:
         "expires_in_seconds": PASS_LIFE_SECONDS,
         "target": entered.target,
     }
-    headers = {hdrs.CACHE_CONTROL: "no-store"}
-    return web.json_response(answer, status=200 if entered.repeated else 201, headers=headers)
+    return json_reply(encode(answer), 200 if entered.repeated else 201)
 
 
 async def jwks(request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from gateway.bodies import JoinBody, RecoverBody, read_json
 from gateway.browser import slot_of
 from gateway.gateway import Gateway
 from gateway.middlewares import GATEWAY
+from gateway.reply import json_reply
 from gateway.room import Room
 from gateway.verbs import Issued
 
@@ -30,29 +31,29 @@ def _likely_nik(body: JoinBody) -> Nik | None:
     return nik
 
 
-def _json(body: bytes, status: int = 200) -> web.Response:
-    headers = {hdrs.CACHE_CONTROL: "no-store"}
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
-
-
-async def _issued(gateway: Gateway, room: Room, slot: int, issued: Issued, bound: bool) -> web.Response:
+async def _issued(gateway: Gateway, room: Room, slot: int, issued: Issued, bound: bool) -> web.StreamResponse:
     standing = room.standing(issued.ticket, await gateway.verbs.look(room, issued.ticket))
-    response = _json(joined_json(room, issued, standing), 200 if issued.known else 201)
+    reply = json_reply(joined_json(room, issued, standing), 200 if issued.known else 201)
     if bound:
-        gateway.cookies.set(response, gateway.cookies.ticket_name(room.event.slug, slot), issued.token)
-    return response
+        gateway.cookies.set(reply, gateway.cookies.ticket_name(room.event.slug, slot), issued.token)
+    return reply
 
 
-async def join(request: web.Request) -> web.Response:
+async def join(request: web.Request) -> web.StreamResponse:
+    """See join_in."""
+    return await join_in(request.app[GATEWAY], request.match_info["event"], request)
+
+
+async def join_in(gateway: Gateway, slug: str, request: web.Request) -> web.StreamResponse:
     """201 with a new place, 200 with the one that this browser holds."""
-    gateway, room, slot = _gateway_room_slot(request)
+    room, slot = gateway.room(slug), slot_of(request.query.get("slot"))
     nik = _likely_nik(await read_json(request, JoinBody))
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
     issued = await gateway.join(room, nik, binding_of(browser_key))
     return await _issued(gateway, room, slot, issued, bool(browser_key))
 
 
-async def recover(request: web.Request) -> web.Response:
+async def recover(request: web.Request) -> web.StreamResponse:
     """The same place, on this device."""
     gateway, room, slot = _gateway_room_slot(request)
     body = await read_json(request, RecoverBody)
@@ -61,11 +62,11 @@ async def recover(request: web.Request) -> web.Response:
     return await _issued(gateway, room, slot, issued, bool(browser_key))
 
 
-async def current(request: web.Request) -> web.Response:
+async def current(request: web.Request) -> web.StreamResponse:
     """Where the applicant stands."""
     gateway, room, slot = _gateway_room_slot(request)
     ticket = gateway.tickets.read(request, room.event.slug, slot)
-    return _json(current_json(room, room.standing(ticket, await gateway.verbs.look(room, ticket))))
+    return json_reply(current_json(room, room.standing(ticket, await gateway.verbs.look(room, ticket))))
 
 
 async def leave(request: web.Request) -> web.Response:

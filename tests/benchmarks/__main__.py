@@ -30,8 +30,8 @@ _console = Console(highlight=False)
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="the medians of these count")
-    parser.add_argument("--requests", type=int, default=4_000, help="of each kind in a round")
+    parser.add_argument("--rounds", type=int, default=15, help="the medians of these count")
+    parser.add_argument("--requests", type=int, default=1_000, help="of each kind in a round")
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser.parse_args(arguments)
 

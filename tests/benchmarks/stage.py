@@ -23,8 +23,8 @@ _SERVER_CORE, _CLIENT_CORE = _FIRST, (_REST or [_FIRST])[-1]
 # Fields of an event that calls and admits as fast as it is asked, and of one in which everybody waits.
 _FAST = {"rate_per_second": 100_000, "burst": 100_000, "capacity": 1_000_000}
 _SLOW = {"rate_per_second": 0.1, "burst": 1, "capacity": 1}
-# On a busy machine a round takes long: neither may a slow call end it, nor may what a gateway does by itself, request or
-# no request, count much.
+# On a busy machine a round takes long: a slow call must not end it, and what a gateway does by itself, with or without
+# requests, must not count much.
 _PATIENT = {"ANTREAN_REDIS_TIMEOUT_SECONDS": "5", "ANTREAN_REFRESH_SECONDS": "2"}
 _JSON = "Content-Type: application/json\r\n"
 _NONCE_HASH = 42 * "n" + "A"  # 32 bytes leave four bits of the last character unused

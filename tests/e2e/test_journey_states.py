@@ -71,7 +71,11 @@ async def _state_served(phone: Phone, hall: Hall, slug: str, state: str) -> None
 
 async def test_a_pause_is_seen_and_ends_with_every_place_kept(make_phone: PhoneMaker, hall: Hall) -> None:
     await hall.open("jeda")
-    phone, newcomer = await make_phone(), await _newcomer(make_phone, hall, "jeda")
+    phone, called = await make_phone(), await make_phone("en")
+    newcomer = await _newcomer(make_phone, hall, "jeda")
+    await called.page.goto(hall.page("jeda"))
+    await walk.join(called, new_nik())
+    await walk.sees_turn(called)
     async with hall.crowd("jeda") as crowd:
         await crowd.gather(waiting=2)
         await phone.page.clock.install()
@@ -80,6 +84,9 @@ async def test_a_pause_is_seen_and_ends_with_every_place_kept(make_phone: PhoneM
         await expect(phone.page.locator(".state")).to_have_text("Antrean sedang dijeda. Posisi Anda tidak berubah.")
         await expect(phone.page.locator("#place")).to_have_text(str(position))
         await phone.look("waiting")
+        await expect(called.page.locator(".state")).to_contain_text("The queue is paused. Your turn is kept")
+        await expect(called.page.locator("#enter")).to_have_count(0)
+        await called.look("called")
         await _minutes_pass(newcomer.page, ".scene.paused")
         await _told(newcomer.page, "paused", "Antrean sedang dijeda", "Dijeda")
         await newcomer.look("newcomer")
@@ -88,20 +95,7 @@ async def test_a_pause_is_seen_and_ends_with_every_place_kept(make_phone: PhoneM
         await _minutes_pass(phone.page, ".scene.line:not(:has(.state))")
         await expect(phone.page.locator("#place")).to_have_text(str(position))
         await _minutes_pass(newcomer.page, ".scene.join")
-    await walk.sees_turn(phone)
-
-
-async def test_the_called_keep_their_turn_through_a_pause(make_phone: PhoneMaker, hall: Hall) -> None:
-    await hall.open("jeda-giliran")
-    phone = await make_phone("en")
-    await phone.page.goto(hall.page("jeda-giliran"))
-    await walk.join(phone, new_nik())
-    await walk.sees_turn(phone)
-    await hall.change("jeda-giliran", paused=True)
-    await expect(phone.page.locator(".state")).to_contain_text("The queue is paused. Your turn is kept")
-    await expect(phone.page.locator("#enter")).to_have_count(0)
-    await phone.look("called-paused")
-    await hall.change("jeda-giliran", paused=False)
+        await walk.sees_turn(called)
     await walk.sees_turn(phone)
 
 
@@ -109,7 +103,7 @@ async def test_the_last_seat_goes_and_everybody_is_told(make_phone: PhoneMaker, 
     site = hall.site("penuh", hall.url)
     await hall.open("penuh", origin=f"http://127.0.0.1:{site.port}/", quota=1)
     winner, late, nik = await make_phone(), await make_phone(), new_nik()
-    late.allowed = ["status of 429", "status of 409"]
+    late.allowed = ["status of 409", "status of 429"]
     for phone, own in ((winner, nik), (late, new_nik())):
         await phone.page.goto(hall.page("penuh"))
         await walk.join(phone, own)
@@ -117,8 +111,7 @@ async def test_the_last_seat_goes_and_everybody_is_told(make_phone: PhoneMaker, 
     newcomer = await _newcomer(make_phone, hall, "penuh")
     await walk.enter(winner)
     await late.page.click("#enter button")
-    await expect(late.page.locator("#door")).to_contain_text("Saat ini banyak orang sedang masuk.")
-    await late.look("busy")
+    await expect(late.page.locator("#door")).to_have_text("Membukakan pintu untuk Anda…")
     await walk.register(winner, site.rows, nik)
     await eventually(lambda: hall.completed("penuh") == 1)
     await _told(late.page, "full", "Kuota gelombang ini sudah terpenuhi", "Kuota terpenuhi")
@@ -149,8 +142,7 @@ async def test_the_countdown_ends_and_the_page_opens_by_itself(make_phone: Phone
     await expect(phone.page.locator("body")).to_contain_text("Yang perlu disiapkan")
     await phone.look("countdown")
     await hall.change("jadwal", opens_at=datetime.now(UTC) + timedelta(seconds=4))
-    await _state_served(phone, hall, "jadwal", "scheduled")
-    await _minutes_pass(phone.page, ".scene.countdown:has([data-unit='86400']:text-is('0'))")
+    await _minutes_pass(phone.page, ".scene.countdown:has([data-unit='86400']:text-is('0')), .scene.join")
     await _state_served(phone, hall, "jadwal", "open")
     await _minutes_pass(phone.page, ".scene.join")
     await walk.join(phone, new_nik())
@@ -158,7 +150,7 @@ async def test_the_countdown_ends_and_the_page_opens_by_itself(make_phone: Phone
 
 async def test_a_session_that_ran_out_is_told_on_both_sides(make_phone: PhoneMaker, hall: Hall) -> None:
     site = hall.site("habis", hall.url)
-    await hall.open("habis", origin=f"http://127.0.0.1:{site.port}/", session_seconds=8)
+    await hall.open("habis", origin=f"http://127.0.0.1:{site.port}/", session_seconds=6)
     phone, nik = await make_phone(), new_nik()
     await phone.page.goto(hall.page("habis"))
     await walk.join(phone, nik)

@@ -140,15 +140,13 @@ class Browser:
         """Open a page."""
         return await ask(self.session, "GET", path, **options)
 
-    async def post(self, path: str, *, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
+    async def post(self, path: str, *, headers: Any = None, **fields: str) -> Answer:
         """Send a form, as from our own page."""
         sent = {"Sec-Fetch-Site": "same-origin"} if headers is None else headers
         return await ask(self.session, "POST", path, data=fields, headers=sent)
 
     async def join(self, slug: str, nik: str, **fields: str) -> Answer:
-        """Take a place, the NIK confirmed; the page is opened first where it never was, since it sets the key."""
-        if not any(name.endswith("antrean-key") for name in self.cookies()):
-            await self.get(f"/{slug}")
+        """Take a place, the NIK confirmed."""
         return await self.post(f"/{slug}/join", nik=nik, confirmed="yes", **fields)
 
     async def register(self, site: str, nik: str) -> Answer:

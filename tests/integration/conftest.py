@@ -8,7 +8,7 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
-from tests.integration.applicants import Api, Browser
+from tests.integration.applicants import Api, Browser, new_key
 from tests.integration.deployment import Deployment, Gateway
 from tests.servers import RedisServer
 
@@ -90,7 +90,7 @@ async def open_slowly(deployment: Deployment, gateway: Gateway, api: Api) -> Non
 async def line_size(api: Api) -> int:
     """People who ever took a place, as the status document tells."""
     found = (await api.call("GET", "status")).body
-    return int(found["serving"]["rank"]) + sum(segment["size"] for segment in found["segments"])
+    return int(found["serving"]["rank"] + sum(segment["size"] for segment in found["segments"]))
 
 
 @pytest.fixture
@@ -99,3 +99,22 @@ async def fast(deployment: Deployment, gateway: Gateway, session: aiohttp.Client
     api = Api(session, "fast")
     await deployment.open_event(gateway, api.slug)
     return api
+
+
+class Known(NamedTuple):
+    """An event with somebody in it: the ticket is bound to the key."""
+
+    api: Api
+    ticket: str
+    key: str
+
+
+@pytest.fixture
+async def known(deployment: Deployment, gateway: Gateway, session: aiohttp.ClientSession) -> AsyncIterator[Known]:
+    """The event of bad input; the test must leave Redis as it was."""
+    api, key = Api(session, "bad-input"), new_key()
+    await open_slowly(deployment, gateway, api)
+    ticket = (await api.joined(key=key))["ticket"]
+    before = deployment.contents(api.slug)
+    yield Known(api, ticket, key)
+    assert deployment.contents(api.slug) == before, "bad input changed something"

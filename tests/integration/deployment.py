@@ -199,7 +199,7 @@ class Deployment:
 
     def _value(self, key: bytes) -> Any:
         client = self.server.client
-        kind: bytes = client.type(key)
+        kind: Any = client.type(key)
         if kind == b"hash":
             fields = client.hgetall(key)
             return {name: value for name, value in fields.items() if name not in (b"open_ms", b"ticked_us")}

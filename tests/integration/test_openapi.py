@@ -102,7 +102,7 @@ def _schema() -> Any:
 schema = _schema()
 
 
-@schema.parametrize()
+@schema.parametrize()  # type: ignore[untyped-decorator]
 @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_documented(case: Any, tokens: dict[str, str], gateway: Gateway) -> None:
     token = tokens.get(case.operation.path.rpartition("/")[2], "")

@@ -5,21 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import time
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
 
-from antrean.passes import Pass, PassVerifier
-from tests.eventually import eventually
-from tests.integration.applicants import Answer, Browser, ask, new_nik, set_cookies
+from tests.integration.applicants import Answer, new_nik, set_cookies
 from tests.integration.conftest import BrowserMaker
 from tests.integration.deployment import Deployment, Gateway
+from tests.integration.reading import ORIGIN, heading_of, page_of, pass_in, until_it_says
 
 SLUG = "pages"
-ORIGIN = "https://daftar.example/"
 NONCE_HASH = base64.urlsafe_b64encode(hashlib.sha256(b"nonce").digest()).rstrip(b"=").decode()
 HOST_COOKIE = {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"}
 YOUR_TURN, MAY_ENTER = "It is your turn", "You may enter"
@@ -32,66 +27,29 @@ async def event(deployment: Deployment, gateway: Gateway) -> str:
     return SLUG
 
 
-def _page(answer: Answer) -> BeautifulSoup:
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    return BeautifulSoup(answer.raw, "html.parser")
-
-
-def _heading(answer: Answer) -> str:
-    heading = _page(answer).h1
-    assert heading is not None
-    return heading.get_text().strip()
-
-
 def _attributes(cookie: str) -> set[str]:
     return {part.strip() for part in cookie.split(";")[1:]}
 
 
-async def _until_it_says(browser: Browser, path: str, heading: str) -> Answer:
-    async def says() -> Answer | None:
-        answer = await browser.get(path)
-        return answer if _heading(answer) == heading else None
-
-    answer = await eventually(says, within_seconds=10)
-    assert answer is not None
-    return answer
-
-
-async def _pass_in(browser: Browser, answer: Answer) -> Pass:
-    """The pass that a 303 carries to the origin, proven."""
-    assert (answer.status, answer.headers["Cache-Control"]) == (303, "no-store")
-    location = urlsplit(answer.headers["Location"])
-    assert f"{location.scheme}://{location.netloc}/" == ORIGIN
-    keys = (await ask(browser.session, "GET", "/.well-known/jwks.json")).body
-    return PassVerifier(keys, SLUG).verify(parse_qs(location.query)["antrean_pass"][0], now=time.time())
-
-
-async def _called(browser: Browser, event: str) -> Answer:
-    """The page of somebody who has joined and was called."""
-    await browser.get(f"/{event}")
-    assert (await browser.join(event, new_nik())).status == 303
-    return await _until_it_says(browser, f"/{event}", YOUR_TURN)
-
-
 async def test_a_whole_journey_needs_no_script(event: str, make_browser: BrowserMaker) -> None:
     browser, nik = make_browser("en"), new_nik()
-    assert _heading(await browser.get(f"/{event}")) == "Take your place in the queue"
+    assert heading_of(await browser.get(f"/{event}")) == "Take your place in the queue"
     confirm = await browser.post(f"/{event}/join", nik=nik, slot="1", lang="en")
-    assert (confirm.status, _heading(confirm)) == (200, "Is this right?")
-    assert " ".join(nik[at : at + 4] for at in range(0, 16, 4)) in _page(confirm).get_text(" ")
+    assert (confirm.status, heading_of(confirm)) == (200, "Is this right?")
+    assert " ".join(nik[at : at + 4] for at in range(0, 16, 4)) in page_of(confirm).get_text(" ")
     assert list(browser.held()) == [], "shown back, not yet taken"
     joined = await browser.join(event, nik, slot="1", lang="en")
     assert (joined.status, joined.headers["Location"]) == (303, f"/{event}?slot=1&lang=en")
-    called = await _until_it_says(browser, f"/{event}", YOUR_TURN)
-    form = _page(called).find("form", id="enter")
+    called = await until_it_says(browser, f"/{event}", YOUR_TURN)
+    form = page_of(called).find("form", id="enter")
     assert form is not None
-    pass_ = await _pass_in(browser, await browser.post(str(form["action"]), slot="1", lang="en"))
+    pass_ = await pass_in(browser, event, await browser.post(str(form["action"]), slot="1", lang="en"))
     assert pass_.nonce_hash is None
-    await _until_it_says(browser, f"/{event}", MAY_ENTER)
+    await until_it_says(browser, f"/{event}", MAY_ENTER)
     left = await browser.post(f"/{event}/leave", slot="1", lang="en")
     assert left.status == 303
     assert list(browser.held()) == []
-    assert _heading(await browser.get(f"/{event}")) == "Take your place in the queue"
+    assert heading_of(await browser.get(f"/{event}")) == "Take your place in the queue"
 
 
 async def test_a_browser_without_cookies_takes_no_place_that_it_would_lose(
@@ -103,7 +61,7 @@ async def test_a_browser_without_cookies_takes_no_place_that_it_would_lose(
     for verb, fields in (("join", {"nik": nik, "confirmed": "yes"}), ("recover", {"nik": nik, "recovery_code": "x"})):
         answer = await make_browser("en").post(f"/{event}/{verb}", **fields)
         assert answer.status == 403
-        assert "This browser does not keep cookies" in _page(answer).get_text(" ")
+        assert "This browser does not keep cookies" in page_of(answer).get_text(" ")
     assert deployment.contents(event) == before
     assert (await browser.join(event, nik)).status == 403
     assert (await browser.join(event, nik)).status == 303
@@ -113,7 +71,7 @@ async def test_forms_without_a_ticket_say_so(event: str, make_browser: BrowserMa
     for verb in ("enter", "leave"):
         answer = await make_browser("en").post(f"/{event}/{verb}")
         assert answer.status == 401
-        assert "There is no place in the queue on this phone" in _page(answer).get_text(" ")
+        assert "There is no place in the queue on this phone" in page_of(answer).get_text(" ")
 
 
 async def test_five_people_share_a_browser(event: str, make_browser: BrowserMaker) -> None:
@@ -131,17 +89,17 @@ async def test_the_recovery_form_brings_a_place_to_this_browser(event: str, make
     here, there, nik = make_browser("en"), make_browser("en"), new_nik()
     await here.get(f"/{event}")
     await here.join(event, nik)
-    code = _page(await here.get(f"/{event}")).find(class_="code")
+    code = page_of(await here.get(f"/{event}")).find(class_="code")
     assert code is not None
     await there.get(f"/{event}")
     wrong = await there.post(f"/{event}/recover", nik=nik, recovery_code="0000-0000-0000")
     assert wrong.status == 403
-    assert "do not belong together" in _page(wrong).get_text(" ")
+    assert "do not belong together" in page_of(wrong).get_text(" ")
     assert (await there.post(f"/{event}/recover", nik="x", recovery_code=code.get_text())).status == 403
     recovered = await there.post(f"/{event}/recover", nik=nik, recovery_code=code.get_text())
     assert recovered.status == 303
-    await _until_it_says(there, f"/{event}", YOUR_TURN)
-    await _pass_in(there, await there.post(f"/{event}/enter"))
+    await until_it_says(there, f"/{event}", YOUR_TURN)
+    await pass_in(there, event, await there.post(f"/{event}/enter"))
 
 
 async def test_cookies_are_hidden_from_scripts_and_other_sites(event: str, make_browser: BrowserMaker) -> None:
@@ -176,7 +134,7 @@ async def test_over_plain_http_cookies_lose_what_browsers_would_refuse(
     for cookie in cookies.values():
         assert _attributes(cookie) >= HOST_COOKIE - {"Secure"}
         assert "Secure" not in cookie
-    await _until_it_says(browser, f"/{event}", YOUR_TURN)
+    await until_it_says(browser, f"/{event}", YOUR_TURN)
 
 
 @pytest.mark.parametrize(
@@ -198,18 +156,18 @@ async def test_the_language_is_what_the_browser_asks_for(
     event: str, make_browser: BrowserMaker, accepted: str, language: str
 ) -> None:
     answer = await make_browser(accepted).get(f"/{event}")
-    html = _page(answer).html
+    html = page_of(answer).html
     assert html is not None
     assert (html["lang"], answer.headers["Content-Language"]) == (language, language)
 
 
 async def test_the_link_to_the_other_language_lasts(event: str, make_browser: BrowserMaker) -> None:
     browser = make_browser("id")
-    link = _page(await browser.get(f"/{event}?target={ORIGIN}")).find("a", class_="language")
+    link = page_of(await browser.get(f"/{event}?target={ORIGIN}")).find("a", class_="language")
     assert link is not None
     english = await browser.get(str(link["href"]))
     assert english.headers["Content-Language"] == "en"
-    assert ORIGIN in str(_page(english).find("input", attrs={"name": "target"})), "the target is carried along"
+    assert ORIGIN in str(page_of(english).find("input", attrs={"name": "target"})), "the target is carried along"
     assert (await browser.get(f"/{event}")).headers["Content-Language"] == "en"
     assert (await browser.get(f"/{event}?lang=xx")).headers["Content-Language"] == "en"
 
@@ -238,7 +196,7 @@ async def test_every_page_is_private_and_closed_to_strange_content(event: str, m
 
 def _nothing_from_elsewhere(answer: Answer, policy: str) -> None:
     """What the page runs and how it looks is what the policy names; nothing is loaded."""
-    page = _page(answer)
+    page = page_of(answer)
     for tag, directive in (("style", "style-src"), ("script", "script-src")):
         for element in page.find_all(tag, type=False):
             digest = base64.b64encode(hashlib.sha256(element.get_text().encode()).digest()).decode()
@@ -274,7 +232,7 @@ async def test_the_index_leads_to_the_only_public_event(
         assert (only.status, only.headers["Location"]) == (303, "/public-one")
         await deployment.open_event(gateway, "public-two", public=True)
         both = await browser.get("/")
-        links = [str(link["href"]) for link in _page(both).select("ul.events a")]
+        links = [str(link["href"]) for link in page_of(both).select("ul.events a")]
         assert (both.status, links) == (200, ["/public-one?lang=en", "/public-two?lang=en"])
     finally:
         for slug in ("public-one", "public-two"):
@@ -283,47 +241,10 @@ async def test_the_index_leads_to_the_only_public_event(
 
 async def test_an_unknown_event_says_so_and_leads_to_the_list(make_browser: BrowserMaker) -> None:
     answer = await make_browser("en").get("/nowhere")
-    assert (answer.status, _heading(answer)) == (404, "There is no such registration here")
-    link = _page(answer).find("a", class_="button")
+    assert (answer.status, heading_of(answer)) == (404, "There is no such registration here")
+    link = page_of(answer).find("a", class_="button")
     assert link is not None
     assert str(link["href"]).startswith("/?")
-
-
-async def test_an_admitted_applicant_who_brings_a_nonce_goes_on_at_once(event: str, make_browser: BrowserMaker) -> None:
-    browser = make_browser("en")
-    await _called(browser, event)
-    query = f"/{event}?target={ORIGIN}formulir&nonce_hash={NONCE_HASH}"
-    assert _heading(await browser.get(query)) == YOUR_TURN, "entering is the applicant's own act"
-    first = await _pass_in(browser, await browser.post(f"/{event}/enter"))
-    await _until_it_says(browser, f"/{event}", MAY_ENTER)
-    again = await browser.get(query)
-    second = await _pass_in(browser, again)
-    assert urlsplit(again.headers["Location"]).path == "/formulir"
-    assert (first.nonce_hash, second.nonce_hash) == (None, NONCE_HASH)
-    assert (first.session, first.session_started_us) == (second.session, second.session_started_us)
-
-
-async def test_the_nonce_and_target_go_through_every_form(event: str, make_browser: BrowserMaker) -> None:
-    browser, nik = make_browser("en"), new_nik()
-    handoff = {"target": f"{ORIGIN}formulir?a=1", "nonce_hash": NONCE_HASH}
-    opened = await browser.get(f"/{event}", params=handoff)
-    fields = _hidden(opened, f"/{event}/join")
-    assert fields.items() >= handoff.items()
-    confirm = await browser.post(f"/{event}/join", nik=nik, **fields)
-    joined = await browser.post(f"/{event}/join", **_hidden(confirm, f"/{event}/join"))
-    assert joined.status == 303
-    called = await _until_it_says(browser, joined.headers["Location"], YOUR_TURN)
-    entered = await browser.post(f"/{event}/enter", **_hidden(called, f"/{event}/enter"))
-    assert (await _pass_in(browser, entered)).nonce_hash == NONCE_HASH
-    location = urlsplit(entered.headers["Location"])
-    assert (location.path, location.query.startswith("a=1&antrean_pass=")) == ("/formulir", True)
-
-
-def _hidden(answer: Answer, action: str) -> dict[str, str]:
-    """The hidden fields of a page's first form with this action."""
-    form = _page(answer).find("form", action=action)
-    assert form is not None
-    return {str(field["name"]): str(field["value"]) for field in form.select("input[type=hidden]")}
 
 
 async def test_same_origin_forms_are_taken_from_old_browsers_too(

@@ -260,7 +260,8 @@ async def test_a_session_that_ran_out_is_told_so(api: Api, deployment: Deploymen
     pepper = unwrap_pepper(record.pepper, deployment.secrets.keyring().wrapping)
     session = session_of(api.slug, tag_of(pepper, api.slug, nik), "", 0)
     # A session's start is data too: it is moved back by the length of a session.
-    assert deployment.server.client.zincrby(EventKeys(api.slug).sessions, -900_000_001, session) > 0
+    client: Any = deployment.server.client
+    assert client.zincrby(EventKeys(api.slug).sessions, -900_000_001, session) > 0
     assert await api.state(ticket) == "lapsed"
     refused = await api.claim(ticket)
     assert (refused.status, refused.problem) == (410, "session-lapsed")

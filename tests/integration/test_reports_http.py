@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aiohttp
 import pytest
 
@@ -54,7 +56,8 @@ async def test_a_completion_after_the_session_lapsed_is_late_and_counts(
     api: Api, origin_key: str, deployment: Deployment
 ) -> None:
     ticket, session = await _inside(api)
-    client, keys = deployment.server.client, EventKeys(api.slug)
+    keys = EventKeys(api.slug)
+    client: Any = deployment.server.client
     started = max(client.zrange(keys.sessions, 0, -1, withscores=True), key=lambda pair: pair[1])
     client.zadd(keys.sessions, {started[0]: started[1] - 900_000_001})
     assert await api.state(ticket) == "lapsed"

@@ -111,7 +111,7 @@ async def test_a_killed_gateway_is_started_again(start_up: UpMaker) -> None:
 
         async def served() -> dict[str, Any] | None:
             try:
-                return (await Api(session, SLUG).current(first["ticket"])).body
+                return dict((await Api(session, SLUG).current(first["ticket"])).body)
             except aiohttp.ClientConnectionError:
                 return None
 
