@@ -17,6 +17,8 @@ from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, wait_range
 from admission.store.protocol import Call, Holder, Snapshot
 
+_STATE_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -49,6 +51,8 @@ class Room:
         self._taken_at = -inf
         self._pace = Pace(record.event.rate_per_second)
         self._calls: list[Call] = []
+        self._state = EventState.SCHEDULED
+        self._state_until = -inf
 
     @property
     def pace_per_second(self) -> float:
@@ -71,6 +75,7 @@ class Room:
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
         self._snapshot, self._taken_at, self.line = snapshot, taken_at, snapshot.line
+        self._state_until = -inf
 
     @property
     def age_seconds(self) -> float:
@@ -86,8 +91,12 @@ class Room:
 
     @property
     def state(self) -> EventState:
-        """The event's state now."""
-        return state_at(self.event, self.now, self._snapshot.completed if self._snapshot else 0)
+        """The event's state, at most a tenth of a second old: every poll asks."""
+        asked_at = self._monotonic()
+        if asked_at >= self._state_until:
+            self._state = state_at(self.event, self.now, self._snapshot.completed if self._snapshot else 0)
+            self._state_until = asked_at + _STATE_SECONDS
+        return self._state
 
     def message(self, language: str) -> str | None:
         """The operator's word to everybody, in one language."""

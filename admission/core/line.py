@@ -53,6 +53,11 @@ class Line:
             offsets.append(offsets[-1] + segment.size)
         return tuple(offsets)
 
+    @cached_property
+    def _called(self) -> int:
+        """People up to the mark."""
+        return self.position(self.serving)
+
     @property
     def epoch(self) -> str:
         """The epoch that issues numbers now; empty before the first."""
@@ -66,7 +71,7 @@ class Line:
     @property
     def waiting(self) -> int:
         """Everybody behind the mark."""
-        return self.size - self.position(self.serving)
+        return self.size - self._called
 
     def place(self, epoch: str, number: int) -> Place | None:
         """The place of a number; None for an epoch that this line does not know."""
@@ -87,7 +92,7 @@ class Line:
 
     def ahead(self, place: Place) -> int:
         """People between the mark and a place; 0 for the next one and for everybody called."""
-        return max(0, self.position(place) - self.position(self.serving) - 1)
+        return max(0, self.position(place) - self._called - 1)
 
     def called(self, place: Place) -> bool:
         """Whether the mark has reached a place."""
@@ -95,7 +100,7 @@ class Line:
 
     def mark_after(self, people: int) -> Place:
         """The mark once `people` more are called: never past the last number, so idle time stores no burst."""
-        position = min(self.size, self.position(self.serving) + max(0, people))
+        position = min(self.size, self._called + max(0, people))
         for segment in range(len(self.segments) - 1, -1, -1):
             if position > self._offsets[segment]:
                 return max(self.serving, Place(segment, position - self._offsets[segment]))

@@ -64,7 +64,7 @@ def poll_seconds(state: EventState, wait_seconds: float | None, *, called: bool,
     """
     if called:
         seconds = _CALLED_SECONDS
-    elif state in _IDLE_SECONDS:
+    elif state is not EventState.OPEN and state in _IDLE_SECONDS:
         seconds = _IDLE_SECONDS[state]
     elif wait_seconds is None:
         seconds = HEARTBEAT_NEAR_SECONDS

@@ -153,6 +153,7 @@ async def _register(deployment: Deployment, gateway: Gateway, data_dir: Path) ->
     assert _in_files(data_dir), "inconclusive: nobody registered"
 
 
+@pytest.mark.promise("D6", "D7")
 async def test_canaries_are_found_nowhere(watched: tuple[Deployment, list[Gateway]], tmp_path: Path) -> None:
     deployment, (gateway, flawed) = watched
     for each in (gateway, flawed):

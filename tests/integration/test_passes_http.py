@@ -111,6 +111,7 @@ async def test_a_repeated_claim_is_the_same_session_with_a_fresh_pass(api: Api) 
     assert await api.state(ticket) == "admitted"
 
 
+@pytest.mark.promise("D3")
 async def test_parallel_claims_of_one_ticket_make_one_session(api: Api, deployment: Deployment) -> None:
     """D3."""
     key = new_key()
@@ -124,6 +125,7 @@ async def test_parallel_claims_of_one_ticket_make_one_session(api: Api, deployme
     assert deployment.server.client.zcard(EventKeys(api.slug).sessions) == before + 1
 
 
+@pytest.mark.promise("D3")
 async def test_a_stolen_ticket_opens_nothing_without_its_browser(api: Api, deployment: Deployment) -> None:
     """D3."""
     ticket = await api.called(key=new_key())
@@ -134,6 +136,7 @@ async def test_a_stolen_ticket_opens_nothing_without_its_browser(api: Api, deplo
     assert deployment.contents(api.slug) == before
 
 
+@pytest.mark.promise("D4")
 async def test_a_pass_of_one_event_opens_no_other(api: Api, fast: Api) -> None:
     token = (await api.claim(await api.called())).body["pass"]
     with pytest.raises(Exception, match="event"):
@@ -144,6 +147,7 @@ def test_there_are_enough_payloads() -> None:
     assert len(set(PAYLOADS)) >= 60
 
 
+@pytest.mark.promise("D5")
 async def test_no_payload_leads_off_the_allow_list_in_json(api: Api) -> None:
     """D5."""
     ticket = await api.called()
@@ -158,6 +162,7 @@ async def test_no_payload_leads_off_the_allow_list_in_json(api: Api) -> None:
         assert origin_of(target) in ALLOWED
 
 
+@pytest.mark.promise("D5")
 async def test_no_payload_leads_off_the_allow_list_in_pages_and_forms(api: Api, make_browser: BrowserMaker) -> None:
     """D5."""
     browser = make_browser("en")

@@ -144,6 +144,7 @@ async def _served(api: Api, ticket: str, key: str, place: dict[str, int], cookie
 
 
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.promise("C1")
 async def test_the_page_is_served_and_joins_are_told_when_to_retry(api: Api, away: Away, name: str) -> None:
     """C1."""
     server, key, nik = away.server, new_key(), new_nik()
@@ -186,6 +187,7 @@ async def _joins(api: Api) -> bool:
     return (await api.join(new_nik())).status == 201
 
 
+@pytest.mark.promise("C1")
 async def test_what_is_told_has_its_age_and_a_lost_redis_is_told_to_operators(api: Api, away: Away) -> None:
     """C1: after some seconds the page says how old its facts are, and health says that Redis is lost."""
     key = new_key()
@@ -244,6 +246,7 @@ async def test_a_full_redis_still_lets_the_called_in(api: Api, away: Away) -> No
         assert (await full.leave(second)).status == 204
 
 
+@pytest.mark.promise("C1")
 async def test_redis_gone_when_the_gateway_starts(api: Api, away: Away) -> None:
     """The page is there from the first moment, joins are told to come back, and all is well when Redis returns."""
     server = RedisServer("redis", aof=True).start()

@@ -107,6 +107,7 @@ async def four_gateways(deployment: Deployment, gateway: Gateway) -> AsyncIterat
         await asyncio.to_thread(each.stop)
 
 
+@pytest.mark.promise("B4")
 async def test_parallel_joins_of_one_browser_give_one_place(
     four_gateways: Gateway, slow: Api, deployment: Deployment
 ) -> None:
@@ -130,6 +131,7 @@ async def _joins_counted(session: aiohttp.ClientSession, gateway: Gateway) -> fl
     return sum(map(float, found))
 
 
+@pytest.mark.promise("B4", "D12")
 async def test_parallel_joins_of_one_nik_from_many_browsers_cannot_be_told_apart(fast: Api) -> None:
     """B4 and D12: equal answers; at the claim one of them gets in, and the others are told of the first."""
     nik = new_nik()
@@ -148,6 +150,7 @@ async def test_parallel_joins_of_one_nik_from_many_browsers_cannot_be_told_apart
     assert Counter(claim.problem for claim in claims) == {"": 1, "identity-in-line": CROWD - 1}
 
 
+@pytest.mark.promise("D12")
 async def test_a_nik_that_is_in_line_elsewhere_is_joined_as_fast_as_a_new_one(slow: Api) -> None:
     """D12: medians of interleaved joins; a second lookup or a slower path would show."""
     known = new_nik()
@@ -164,6 +167,7 @@ async def test_a_nik_that_is_in_line_elsewhere_is_joined_as_fast_as_a_new_one(sl
     assert max(medians) < 1.5 * min(medians), medians
 
 
+@pytest.mark.promise("B5")
 async def test_the_recovery_code_brings_the_place_to_another_browser(fast: Api) -> None:
     nik, here, there = new_nik(), new_key(), new_key()
     joined = (await fast.join(nik, key=here)).body
