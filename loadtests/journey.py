@@ -1,6 +1,6 @@
 """Locust scenario: people join at Poisson times and walk the whole journey, ending in PASS or FAIL.
 
-    locust -f loadtests/journey.py --headless --host http://127.0.0.1:8090 --join-rate 200 --join-seconds 30
+    locust -f loadtests/journey.py --headless --host http://127.0.0.1:8090 --join-rate 200 --join-seconds 15
 
 `--host` is the protected site, on this machine: the way to the waiting room is found from there.
 """
@@ -60,7 +60,7 @@ def _on(hook: EventHook) -> Callable[[Listener], Listener]:
 @_on(events.init_command_line_parser)
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("--join-rate", type=float, default=200.0, help="people a second")
-    parser.add_argument("--join-seconds", type=float, default=30.0, help="time in which they come")
+    parser.add_argument("--join-seconds", type=float, default=15.0, help="time in which they come")
     parser.add_argument("--stay-seconds", type=float, default=1.0, help="time a person takes for the form")
     parser.add_argument("--limit-seconds", type=float, default=180.0, help="the run ends then, whoever still waits")
     parser.add_argument("--seed", type=int, default=1, help="of the arrivals")

@@ -102,11 +102,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_MEASURED] = {}
 
 
+Measured = Callable[[str, str], None]
 _MEASURED: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def measured(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+def measured(pytestconfig: pytest.Config) -> Measured:
     """Tells a figure of a promise: `measured("A1", "at most 54 of 55 in 1 s")`; several of one are joined."""
     figures = pytestconfig.stash[_MEASURED]
 
