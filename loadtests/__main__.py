@@ -33,7 +33,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=50.0, help="admissions a second")
     parser.add_argument("--burst", type=int, default=5, help="admissions at one instant")
     parser.add_argument("--capacity", type=int, default=1_000, help="people on the site at once")
-    parser.add_argument("--gateways", type=int, default=1, help="gateway processes")
+    parser.add_argument("--gateways", type=int, default=2, help="gateway processes")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
     parser.add_argument("--json", type=Path, help="write the report there as well")
     return parser.parse_args(arguments)
