@@ -142,10 +142,6 @@ PROBLEMS = {
         N_("The queue cannot be reached right now"),
         N_("Places that were given are kept. Please try again in a moment."),
     ),
-    "draining": ProblemText(
-        N_("The queue is being restarted"),
-        N_("Places that were given are kept. Please try again in a moment."),
-    ),
     "internal": ProblemText(
         N_("Something went wrong on our side"),
         N_("Places that were given are kept. Please try again in a moment."),

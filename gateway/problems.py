@@ -68,11 +68,10 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
         "The line's data is away",
         "Places are kept. Try again after Retry-After seconds.",
     ),
-    "draining": (503, "Restarting", "Try again after Retry-After seconds; another process answers."),
     "internal": (500, "Our mistake", "Try again; if it stays so, tell the help desk the time."),
 }
 
-_RETRY_SECONDS = {"store-unavailable": 3.0, "draining": 1.0, "door-busy": 1.0}
+_RETRY_SECONDS = {"store-unavailable": 3.0, "door-busy": 1.0}
 
 
 def problem_response(slug: str, *, detail: str = "", retry_seconds: float | None = None) -> web.Response:

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from functools import partial
 
-from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
+from admission.core.applicant import UNKNOWN, UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import check_of, recovery_code, same_code, session_of, tag_of
@@ -108,7 +108,7 @@ class Verbs:
         return room.holder(ticket, session, check_of(ticket.binding))
 
     async def look(self, room: Room, ticket: Ticket) -> Trace:
-        """What the store holds of a called place; nothing of one that waits, or while the store is away."""
+        """What the store holds of a called place; nothing of one that waits, unknown while the store is away."""
         if state_of(room.line.place(ticket.epoch, ticket.number), room.line) is ApplicantState.WAITING:
             return UNTOUCHED
         if (holder := self.holder(room, ticket)) is None:
@@ -116,7 +116,7 @@ class Verbs:
         try:
             return await self._store.look(room.event.slug, holder)
         except StoreUnavailable:
-            return UNTOUCHED
+            return UNKNOWN
 
     async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
         """Ask for admission; when admitted, a pass for the target.

@@ -27,15 +27,18 @@ class Trace:
     Args:
         admitted, completed, left: what was recorded of this very place.
         session_started_us: start of the running session, microseconds of Redis' clock; None when none runs.
+        known: False when the store could not be asked.
     """
 
     admitted: bool = False
     completed: bool = False
     left: bool = False
     session_started_us: int | None = None
+    known: bool = True
 
 
 UNTOUCHED = Trace()
+UNKNOWN = Trace(known=False)
 
 
 def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED) -> ApplicantState:
@@ -49,4 +52,5 @@ def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED) -> Appli
         return ApplicantState.ADMITTED if running else ApplicantState.LAPSED
     if place is None or not line.called(place):
         return ApplicantState.WAITING
-    return ApplicantState.EXPIRED if place <= line.expired else ApplicantState.CALLED
+    # Nobody is told that their turn has passed on a guess: a session may be running.
+    return ApplicantState.EXPIRED if place <= line.expired and trace.known else ApplicantState.CALLED

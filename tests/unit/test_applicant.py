@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from admission.core.applicant import ApplicantState, Trace, state_of
+from admission.core.applicant import UNKNOWN, ApplicantState, Trace, state_of
 from admission.core.line import Line, Place, Segment
 
 LINE = Line((Segment("1-a", "first_come", 9),), serving=Place(0, 6), expired=Place(0, 3))
@@ -21,6 +21,8 @@ EXPIRED, CALLED, WAITING = Place(0, 3), Place(0, 4), Place(0, 7)
         (CALLED, Trace(), "called"),
         (Place(0, 6), Trace(), "called"),
         (EXPIRED, Trace(), "expired"),
+        (EXPIRED, UNKNOWN, "called"),
+        (WAITING, UNKNOWN, "waiting"),
         (Place(0, 1), Trace(), "expired"),
         (Place(1, 1), Trace(), "waiting"),
         (CALLED, Trace(admitted=True, session_started_us=1), "admitted"),
