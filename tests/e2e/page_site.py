@@ -14,8 +14,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.pages import Pages
-
-PICTURES_VARIABLE = "PAGE_PICTURES_DIR"
+from tests.e2e.browser import PICTURES_VARIABLE
 
 
 @dataclass

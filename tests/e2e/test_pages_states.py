@@ -1,6 +1,6 @@
 """Every state in every language, in a real browser: accessible, within its frame, and without any complaint.
 
-`PAGE_PICTURES_DIR=some/directory` keeps a picture of each.
+`E2E_PICTURES=some/directory` keeps a picture of each.
 """
 
 from __future__ import annotations
