@@ -35,7 +35,7 @@ test: $(VENV)/.dev ## Run every test but the long proofs (ARGS="-k nik")
 
 prove: $(VENV)/.dev ## Run the long proofs (ARGS="-k sentinel")
 	@tools/system_packages.sh
-	$(BIN)/python -m pytest -m prove --write-promises $(ARGS)
+	$(BIN)/python -m pytest -m "prove or system" --write-promises $(ARGS)
 
 bench: $(VENV)/.dev ## Measure the CPU of poll, join and claim
 	$(BIN)/python -m tests.benchmarks $(ARGS)
