@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 from tests.judges import Session, duplicates, most_at_once, windows_exceeded, worst_overtaking
 
-# Of people whose turn is near: a second, a fifth of it for jitter, and the age of the gateway's picture.
-_FRONT_POLL_SECONDS = 1.45
+_FRONT_POLL_SECONDS = 1.2  # of people whose turn is near: a second, and a fifth of it for jitter
 _UNCLAIMED_SECONDS = 3.0  # of rate are called and unclaimed
 _STEADY = 0.05, 0.95  # the part of the admissions between the ramp and the end of the line
 
