@@ -66,7 +66,8 @@ class Room:
         # Where the mark stands at the tail, the applicants' arrivals hold it back: that tells nothing of its pace.
         if before is not None and before.line.waiting and snapshot.line.waiting and self.state is EventState.OPEN:
             called = snapshot.line.position(snapshot.line.serving) - before.line.position(before.line.serving)
-            self._pace = self._pace.after(max(0, called), taken_at - self._taken_at)
+            elapsed_seconds = taken_at - self._taken_at
+            self._pace = self._pace.after(max(0, called), elapsed_seconds, self.event.rate_per_second)
         if before is not None and snapshot.line.epoch != before.line.epoch:
             self._calls.clear()  # another life of the data: its open clock began anew
         if snapshot.record is not None:

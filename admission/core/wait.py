@@ -8,6 +8,7 @@ from math import exp
 from admission.core.event import EventState
 
 _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
+_PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
 _RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
 _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
 
@@ -16,16 +17,18 @@ _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any l
 class Pace:
     """How fast the mark moves: people called per second, an exponentially weighted mean of what was seen.
 
-    Weakness: it looks back 30 s, so a rate that was just changed shows late.
+    It looks back 30 s, or ten calls at the configured rate where that is longer.
+
+    Weakness: a rate that was just changed shows late.
     """
 
     per_second: float
 
-    def after(self, called: int, elapsed_seconds: float) -> Pace:
-        """The pace once `called` more people were called in `elapsed_seconds` (> 0)."""
+    def after(self, called: int, elapsed_seconds: float, rate_per_second: float) -> Pace:
+        """The pace once `called` more people were called in `elapsed_seconds` (> 0), at a configured rate (> 0)."""
         if elapsed_seconds <= 0:
             return self
-        keep = exp(-elapsed_seconds / _PACE_MEMORY_SECONDS)
+        keep = exp(-elapsed_seconds / max(_PACE_MEMORY_SECONDS, _PACE_CALLS / rate_per_second))
         return Pace(keep * self.per_second + (1 - keep) * called / elapsed_seconds)
 
 

@@ -15,24 +15,38 @@ ratios = st.floats(0, 1)
 def test_a_steady_pace_is_found_and_followed() -> None:
     pace = Pace(50.0)
     for _ in range(600):
-        pace = pace.after(10, 0.2)
+        pace = pace.after(10, 0.2, 50.0)
     assert pace.per_second == pytest.approx(50, rel=0.01)
     for _ in range(600):
-        pace = pace.after(2, 0.2)
+        pace = pace.after(2, 0.2, 50.0)
     assert pace.per_second == pytest.approx(10, rel=0.1)
 
 
 def test_a_pace_does_not_depend_on_how_often_it_is_looked_at() -> None:
     fine = coarse = Pace(0.0)
     for _ in range(100):
-        fine = fine.after(1, 0.1)
+        fine = fine.after(1, 0.1, 10.0)
     for _ in range(10):
-        coarse = coarse.after(10, 1.0)
+        coarse = coarse.after(10, 1.0, 10.0)
     assert fine.per_second == pytest.approx(coarse.per_second)
 
 
+def test_a_slow_event_has_a_pace_between_two_calls_too() -> None:
+    pace = Pace(0.001)
+    for _ in range(3600):
+        pace = pace.after(0, 0.25, 0.001)  # a quarter of an hour; the next call is due after 17 minutes
+    assert pace.per_second == pytest.approx(0.001, rel=0.1)
+
+
+def test_a_mark_that_stands_still_is_noticed() -> None:
+    pace = Pace(50.0)
+    for _ in range(2400):
+        pace = pace.after(0, 0.25, 50.0)
+    assert wait_range(10, pace.per_second) is None
+
+
 def test_no_time_changes_no_pace() -> None:
-    assert Pace(3.0).after(100, 0.0) == Pace(3.0) == Pace(3.0).after(5, -1.0)
+    assert Pace(3.0).after(100, 0.0, 3.0) == Pace(3.0) == Pace(3.0).after(5, -1.0, 3.0)
 
 
 def test_nobody_being_called_is_no_wait_that_could_be_told() -> None:
