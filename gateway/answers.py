@@ -5,45 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from admission.core.applicant import ApplicantState
 from admission.core.event import EventState
 from admission.core.line import Line
-from gateway.room import Room, Standing
+from gateway.room import Room
+from gateway.standing import encode
 from gateway.verbs import Issued
-
-
-class Placed(msgspec.Struct):
-    """A place, or the mark."""
-
-    segment: int
-    rank: int
-
-
-class Wait(msgspec.Struct):
-    """An honest range."""
-
-    low: int
-    high: int
-
-
-class Current(msgspec.Struct):
-    """`GET tickets/current`."""
-
-    event: str
-    event_state: EventState
-    state: ApplicantState
-    place: Placed | None
-    ahead: int | None
-    wait_seconds: Wait | None
-    next_poll_seconds: float
-    called_until: str | None
-    message: dict[str, str] | None
-    as_of_seconds: float
-
-
-encode = msgspec.json.Encoder().encode
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -51,36 +17,15 @@ def instant(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def current(room: Room, standing: Standing) -> Current:
-    """Where an applicant stands."""
-    return Current(
-        event=room.event.slug,
-        event_state=standing.event_state,
-        state=standing.state,
-        place=Placed(*standing.place) if standing.place else None,
-        ahead=standing.ahead,
-        wait_seconds=Wait(*standing.wait_seconds) if standing.wait_seconds else None,
-        next_poll_seconds=standing.next_poll_seconds,
-        called_until=instant(standing.called_until),
-        message=room.event.message,
-        as_of_seconds=round(min(room.age_seconds, 86_400), 1),
-    )
-
-
-def current_json(room: Room, standing: Standing) -> bytes:
-    """The same as bytes."""
-    return encode(current(room, standing))
-
-
-def joined_json(room: Room, issued: Issued, standing: Standing) -> bytes:
+def joined_json(issued: Issued, current: bytes) -> bytes:
     """`POST tickets`: the ticket, its number, and the fields of current."""
-    head: dict[str, Any] = {
+    head = {
         "ticket": issued.token,
         "recovery_code": issued.recovery_code,
         "epoch": issued.ticket.epoch,
         "number": issued.ticket.number,
     }
-    return encode(head | msgspec.structs.asdict(current(room, standing)))
+    return encode(head)[:-1] + b"," + current[1:]
 
 
 def _live_segments(line: Line) -> list[dict[str, Any]]:

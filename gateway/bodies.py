@@ -69,15 +69,20 @@ async def _read(request: web.Request, content_type: str) -> bytes:
     # Nothing that is sent to us is worth compressing.
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise BodyRefused("content-type")
+    content = request.content
     try:
-        if request.content.is_eof():  # it came along with its head, as short ones do: there is nothing to wait for
-            return await request.read()
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await request.read()
+        if content.is_eof():  # it came along with its head, as short ones do: there is nothing to wait for
+            body = content.read_nowait()
+        else:
+            async with asyncio.timeout(_BODY_SECONDS):
+                body = await request.read()
     except TimeoutError as error:
         raise BodyRefused("slow-body") from error
     except web.RequestPayloadError as error:
         raise BodyRefused("body-invalid") from error
+    if len(body) > BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(BODY_BYTES)
+    return body
 
 
 async def read_json(request: web.Request, shape: type[Body]) -> Body:

@@ -14,7 +14,7 @@ SLOTS = 5
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}")
 _KEY_BYTES = 16
 _COOKIE_LIFE_SECONDS = 90 * 86_400  # a programme's waves go on for months
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def cookie_value(header: str, name: str) -> str:
@@ -58,9 +58,13 @@ class Cookies:
         """The slots for which the browser brought a ticket, proven or not."""
         return tuple(slot for slot in range(1, SLOTS + 1) if cookie_value(header, self.ticket_name(slug, slot)))
 
+    def line(self, name: str, value: str) -> str:
+        """A cookie that scripts cannot read and other sites cannot send along with a form, as Set-Cookie takes it."""
+        return f"{name}={value}; {self._attributes}"
+
     def set(self, response: web.StreamResponse, name: str, value: str) -> None:
-        """Set a cookie that scripts cannot read and other sites cannot send along with a form."""
-        response.headers.add(hdrs.SET_COOKIE, f"{name}={value}; {self._attributes}")
+        """Set such a cookie."""
+        response.headers.add(hdrs.SET_COOKIE, self.line(name, value))
 
     def drop(self, response: web.StreamResponse, name: str) -> None:
         """Remove a cookie."""
@@ -97,7 +101,16 @@ def _accepted(header: str) -> str:
     return best
 
 
-def slot_of(text: str | None) -> int:
+def slot_of(request: web.BaseRequest) -> int:
+    """The slot that a request asks for in its query.
+
+    Raises:
+        Refused: `body-invalid` for one that there is not.
+    """
+    return read_slot(request.query.get("slot")) if request.query_string else 1
+
+
+def read_slot(text: str | None) -> int:
     """A slot, 1 to 5, from the query or a form; 1 when it is not given.
 
     Raises:
@@ -124,8 +137,6 @@ def refuse_cross_site(request: web.BaseRequest) -> None:
     Raises:
         Refused: `cross-site`.
     """
-    if request.method in _SAFE_METHODS:
-        return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get(hdrs.ORIGIN)
     if site is not None:

@@ -11,7 +11,6 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from gateway.express import Express
 from gateway.gateway import Gateway
-from gateway.polls import Polls
 from gateway.problems import problem_response
 from gateway.routes import make_app
 
@@ -25,6 +24,11 @@ _FINISH_SECONDS = 10.0  # for answers under way once accepting has stopped
 
 class EdgeProtocol(web.RequestHandler):
     """aiohttp's protocol, answering what is not even a request with problem+json as well."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Nothing to do where nothing was paused: aiohttp would feed its parser nothing at every body that is read."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def handle_error(
         self,
@@ -78,8 +82,7 @@ class Edge:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner has no server after its set-up")
-        express = Express(self._gateway, server.request_handler)
-        server.request_handler = Polls(self._gateway, express.handle).handle
+        server.request_handler = Express(self._gateway, server.request_handler).handle
         loop = asyncio.get_running_loop()
         protocol = partial(
             EdgeProtocol,

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from antrean import __version__
 from gateway.problems import PROBLEMS
+from gateway.timings import Answers, Timings
 
 _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
@@ -22,17 +23,19 @@ class GatewayMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = self._counter("http_requests", "Requests answered.", "route", "method", "code")
-        self.request_seconds = self._histogram(
-            "http_request_duration_seconds", "Time to answer a request.", _REQUEST_SECONDS, "route"
+        self.answers = Answers("antrean_http_requests", "Requests answered.")
+        self.request_seconds = Timings(
+            "antrean_http_request_duration_seconds", "Time to answer a request.", _REQUEST_SECONDS, ("route",)
         )
         self.arrivals = self._counter("arrivals", "Waiting pages served to people without a ticket.", "event")
         self.joins = self._counter("joins", "Places given: new, or known to this browser.", "event", "result")
         self.refusals = self._counter("refusals", "Requests refused, by problem.", "problem")
         self.claims = self._counter("claims", "Passes given: admitted, or repeated for a session.", "event", "result")
-        self.wait_seconds = self._histogram(
-            "wait_seconds", "Time from joining to admission, of those just admitted.", _WAIT_SECONDS, "event"
+        self.wait_seconds = Timings(
+            "antrean_wait_seconds", "Time from joining to admission, of those just admitted.", _WAIT_SECONDS, ("event",)
         )
+        for collector in (self.answers, self.request_seconds, self.wait_seconds):
+            self.registry.register(collector)
         self.batch_size = self._histogram("store_batch_size", "Calls that rode together.", _BATCH_SIZES, "verb")
         self.store_seconds = self._histogram(
             "store_call_duration_seconds", "Time of a call to Redis.", _STORE_SECONDS, "verb"
@@ -43,9 +46,6 @@ class GatewayMetrics:
             "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
         )
         # prometheus-client takes a dozen steps to find a child by its labels: too many for what a surge is made of.
-        self.request_count = lru_cache(_CHILDREN)(self.requests.labels)
-        self.request_time = lru_cache(_CHILDREN)(self.request_seconds.labels)
-        self.join_count = lru_cache(_CHILDREN)(self.joins.labels)
         self.claim_count = lru_cache(_CHILDREN)(self.claims.labels)
         self._gauge("build_info", "1, with the version as label.", "version").labels(__version__).set(1)
         ProcessCollector(registry=self.registry)
@@ -64,7 +64,7 @@ class GatewayMetrics:
     def show_event(self, slug: str) -> None:
         """Begin an event's counters at 0: a counter that appears with its first step hides that step from `rate`."""
         self.arrivals.labels(slug)
-        self.wait_seconds.labels(slug)
+        self.wait_seconds.show(slug)
         for result in ("new", "known"):
             self.joins.labels(slug, result)
         for result in ("admitted", "repeated"):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import cast
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from admission.core.errors import Refused, StoreUnavailable
 from gateway.bodies import BodyRefused
-from gateway.browser import refuse_cross_site, wants_html
+from gateway.browser import SAFE_METHODS, refuse_cross_site, wants_html
 from gateway.gateway import Gateway
 from gateway.problems import PROBLEMS, problem_response
 from gateway.reply import Reply
@@ -19,7 +18,6 @@ from gateway.reply import Reply
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 GATEWAY = web.AppKey("gateway", Gateway)
-_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _HTTP_PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 
 log = structlog.get_logger()
@@ -36,11 +34,18 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def observed(gateway: Gateway, route: str, request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer, count and time a request by its route; close connections while draining."""
     started = time.perf_counter()
-    response = await _answered(gateway, route, request, handler)
-    method = request.method if request.method in _METHODS else "other"  # a client may make up as many as it likes
-    gateway.metrics.request_count(route, method, str(response.status)).inc()
-    gateway.metrics.request_time(route).observe(time.perf_counter() - started)
-    if not isinstance(cast(object, response), Reply):  # which brings them along
+    method = request.method
+    try:
+        if method not in SAFE_METHODS and not route.endswith("/reports"):  # an origin is no browser; it has a key
+            refuse_cross_site(request)
+        response = await handler(request)
+    except (ConnectionError, TimeoutError):  # of the applicant's connection: nobody is left to be told
+        raise
+    except Exception as error:
+        response = _told(gateway, route, request, error)
+    gateway.metrics.answers.count(route, method, response.status)
+    gateway.metrics.request_seconds.observe(time.perf_counter() - started, route)
+    if not isinstance(response, Reply):  # which brings them along
         response.headers["X-Content-Type-Options"] = "nosniff"
         # Nothing for other sites; but `no-referrer` would also hide from us that a form is our own (Origin: null).
         response.headers["Referrer-Policy"] = "same-origin"
@@ -50,32 +55,31 @@ async def observed(gateway: Gateway, route: str, request: web.Request, handler: 
     return response
 
 
-async def _answered(gateway: Gateway, route: str, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal and failure as problem+json, or as a page for browsers; nothing else leaves."""
-    try:
-        if not request.path.endswith("/reports"):  # an origin is no browser; its key is its proof
-            refuse_cross_site(request)
-        return await handler(request)
-    except Refused as refused:
-        return refusal(gateway, request, refused.problem, retry_seconds=refused.retry_seconds)
-    except BodyRefused as refused:
-        return refusal(gateway, request, refused.problem, detail=refused.detail)
-    except StoreUnavailable as error:
-        log.warning("store-unavailable", route=route, reason=error.reason)
-        return refusal(gateway, request, "store-unavailable")
-    except web.HTTPException as answer:
-        if answer.status in _HTTP_PROBLEMS:
-            response = refusal(gateway, request, _HTTP_PROBLEMS[answer.status])
-            if "Allow" in answer.headers:
-                response.headers["Allow"] = answer.headers["Allow"]
+def _told(gateway: Gateway, route: str, request: web.Request, error: Exception) -> web.StreamResponse:
+    """Every refusal and failure as problem+json, or as a page for browsers; nothing else leaves.
+
+    Raises:
+        web.HTTPException: one that is an answer of its own.
+    """
+    match error:
+        case Refused():
+            return refusal(gateway, request, error.problem, retry_seconds=error.retry_seconds)
+        case BodyRefused():
+            return refusal(gateway, request, error.problem, detail=error.detail)
+        case StoreUnavailable():
+            log.warning("store-unavailable", route=route, reason=error.reason)
+            return refusal(gateway, request, "store-unavailable")
+        case web.HTTPException():
+            if error.status not in _HTTP_PROBLEMS:
+                raise error
+            response = refusal(gateway, request, _HTTP_PROBLEMS[error.status])
+            if hdrs.ALLOW in error.headers:
+                response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
             return response
-        raise
-    except (ConnectionError, TimeoutError):
-        raise
-    except Exception as error:
-        # The type and place only: a message could quote what an applicant sent.
-        log.error("internal", route=route, error=type(error).__name__, where=_where(error))
-        return refusal(gateway, request, "internal")
+        case _:
+            # The type and place only: a message could quote what an applicant sent.
+            log.error("internal", route=route, error=type(error).__name__, where=_where(error))
+            return refusal(gateway, request, "internal")
 
 
 def _where(error: BaseException) -> str:

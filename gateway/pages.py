@@ -52,8 +52,8 @@ class Pages:
 
     def confirm(self, view: View, nik_facts: Nik, language: str) -> str:
         """The NIK shown back, before it is used: a mistyped one would hold somebody else's place."""
-        year = _birth_year(nik_facts.birth_year_two_digits, view.now.year)
-        birth_date = self._languages[language].birth_date(nik_facts.birth_day, nik_facts.birth_month, year)
+        day, month, year = nik_facts.birth
+        birth_date = self._languages[language].birth_date(day, month, _birth_year(year, view.now.year))
         return self._render(
             "confirm.html",
             language,

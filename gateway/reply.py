@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from aiohttp import web
-from multidict import CIMultiDict
 
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 201: b"HTTP/1.1 201 Created\r\n"}
 _ALWAYS = (
@@ -14,22 +11,23 @@ _ALWAYS = (
 )
 
 
-class Reply:
+class Reply(web.StreamResponse):
     """A 200 or 201 with a small JSON body, in the two calls that aiohttp's server makes of a response.
+
+    It has nothing of a StreamResponse but what is defined here, which is all that our own code asks of one.
 
     Args:
         body: at most a few thousand bytes, so that writing needs no wait for a slow reader.
-
-    `headers` are those beyond the ones that every reply has.
+        cookie: what `Cookies.line` made.
     """
 
-    __slots__ = ("_body", "headers", "keep_alive", "status")
+    status: int = 200
+    keep_alive: bool = True
 
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self._body = body
+    def __init__(self, body: bytes, status: int = 200, cookie: str = "") -> None:
         self.status = status
-        self.headers = CIMultiDict[str]()
-        self.keep_alive = True
+        self._json = body
+        self._cookie = f"Set-Cookie: {cookie}\r\n".encode() if cookie else b""
 
     def force_close(self) -> None:
         """End the connection after this."""
@@ -37,19 +35,13 @@ class Reply:
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write head and body; a connection that is closing meanwhile is the next step's matter."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the applicant is gone")
         self.keep_alive = self.keep_alive and bool(request.keep_alive)
         end = b"\r\n" if self.keep_alive else b"\r\nConnection: close\r\n"
-        for name, value in self.headers.items():
-            end += f"{name}: {value}\r\n".encode()
-        if request.transport is None:
-            raise ConnectionResetError("the applicant is gone")
         head = _STATUS_LINES[self.status]
-        request.transport.write(b"%b%b%d%b\r\n%b" % (head, _ALWAYS, len(self._body), end, self._body))
+        transport.write(b"%b%b%d%b%b\r\n%b" % (head, _ALWAYS, len(self._json), end, self._cookie, self._json))
 
-    async def write_eof(self) -> None:
+    async def write_eof(self, data: bytes = b"") -> None:
         """All is written."""
-
-
-def json_reply(body: bytes, status: int = 200) -> web.StreamResponse:
-    """A Reply, called what aiohttp calls an answer: it has all that aiohttp's server and our handlers ask of one."""
-    return cast(web.StreamResponse, Reply(body, status))

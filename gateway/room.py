@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import inf
 
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
@@ -14,23 +13,12 @@ from admission.core.errors import StoreUnavailable
 from admission.core.event import EventRecord, EventState, state_at
 from admission.core.line import Line, Place
 from admission.core.ticket import Ticket
-from admission.core.wait import Pace, poll_seconds, wait_range
+from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot
+from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
-_STATE_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where one applicant stands at this instant: what `current` and the waiting page tell."""
-
-    event_state: EventState
-    state: ApplicantState
-    place: Place | None
-    ahead: int | None
-    wait_seconds: tuple[int, int] | None
-    next_poll_seconds: float
-    called_until: datetime | None
+_LATELY_SECONDS = 0.1
+_OLDEST_SECONDS = 86_400.0  # JSON has no infinity; older says no more
 
 
 class Room:
@@ -51,8 +39,8 @@ class Room:
         self._taken_at = -inf
         self._pace = Pace(record.event.rate_per_second)
         self._calls: list[Call] = []
-        self._state = EventState.SCHEDULED
-        self._state_until = -inf
+        self._told: Lately
+        self._lately_until = -inf
 
     @property
     def pace_per_second(self) -> float:
@@ -76,7 +64,7 @@ class Room:
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
         self._snapshot, self._taken_at, self.line = snapshot, taken_at, snapshot.line
-        self._state_until = -inf
+        self._lately_until = -inf
 
     @property
     def age_seconds(self) -> float:
@@ -92,12 +80,23 @@ class Room:
 
     @property
     def state(self) -> EventState:
-        """The event's state, at most a tenth of a second old: every poll asks."""
+        """The event's state, at most a tenth of a second old."""
+        return self._lately().event_state
+
+    def _lately(self) -> Lately:
+        """What holds for everybody: every poll asks for it, so that it is kept for a tenth of a second."""
         asked_at = self._monotonic()
-        if asked_at >= self._state_until:
-            self._state = state_at(self.event, self.now, self._snapshot.completed if self._snapshot else 0)
-            self._state_until = asked_at + _STATE_SECONDS
-        return self._state
+        if asked_at >= self._lately_until:
+            self._told = self._look_around()
+            self._lately_until = asked_at + _LATELY_SECONDS
+        return self._told
+
+    def _look_around(self) -> Lately:
+        event = self.event
+        state = state_at(event, self.now, self._snapshot.completed if self._snapshot else 0)
+        opening = event.opens_at if state is EventState.SCHEDULED else None
+        opens_in_seconds = None if opening is None else int((opening - self.now).total_seconds())
+        return lately(event, state, opens_in_seconds, round(min(self.age_seconds, _OLDEST_SECONDS), 1))
 
     def message(self, language: str) -> str | None:
         """The operator's word to everybody, in one language."""
@@ -120,50 +119,56 @@ class Room:
             return None
         return Holder(session, check, place, ticket.number, place.segment)
 
+    def waiting_json(self, ticket: Ticket) -> bytes | None:
+        """`standing` of a ticket that waits, as JSON; None when it does not, or when that takes a closer look.
+
+        Nearly all requests ask for this: it is written from what holds for everybody and a few numbers.
+        """
+        told = self._lately()
+        waits = self.line.waits(ticket.epoch, ticket.number)
+        if waits is None:
+            return None
+        segment, ahead = waits
+        wait, seconds = outlook_json(told.event_state, self._expected_seconds(told, ahead))
+        next_poll_seconds = spread(seconds, random.random())  # noqa: S311 (nothing secret)
+        return told.waiting_json % (segment, ticket.number, ahead, wait, next_poll_seconds)
+
     def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED) -> Standing:
         """Where a ticket stands.
 
         Args:
             trace: what the store holds of a called place; of one still waiting there is nothing to know.
         """
-        event_state = self.state
+        told = self._lately()
         place = self.line.place(ticket.epoch, ticket.number)
         state = state_of(place, self.line, trace)
-        waiting = state is ApplicantState.WAITING and place is not None
-        ahead = self.line.ahead(place) if waiting and place is not None else None
-        expected = self._expected_seconds(event_state, ahead)
+        ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
+        expected_seconds = self._expected_seconds(told, ahead)
+        seconds = poll_seconds(told.event_state, expected_seconds, called=state is ApplicantState.CALLED)
         return Standing(
-            event_state=event_state,
+            event=self.event.slug,
+            event_state=told.event_state,
             state=state,
-            place=place,
+            place=Placed(*place) if place is not None else None,
             ahead=ahead,
-            wait_seconds=self._wait_range(event_state, ahead),
-            next_poll_seconds=poll_seconds(
-                event_state,
-                expected,
-                called=state is ApplicantState.CALLED,
-                jitter_ratio=random.random(),  # noqa: S311 (spreads polls; nothing secret)
-            ),
+            wait_seconds=None if ahead is None else wait_of(told.event_state, expected_seconds),
+            next_poll_seconds=round(spread(seconds, random.random()), 1),  # noqa: S311 (nothing secret)
             called_until=self._called_until(place) if state is ApplicantState.CALLED else None,
+            message=self.event.message,
+            as_of_seconds=told.age_seconds,
         )
 
-    def _wait_range(self, event_state: EventState, ahead: int | None) -> tuple[int, int] | None:
-        if ahead is None or event_state is not EventState.OPEN:
-            return None
-        return wait_range(ahead, self._pace.per_second)
+    def _expected_seconds(self, told: Lately, ahead: int | None) -> int | None:
+        if told.opens_in_seconds is not None:
+            return told.opens_in_seconds
+        return None if ahead is None else self._pace.wait_seconds(ahead)
 
-    def _expected_seconds(self, event_state: EventState, ahead: int | None) -> float | None:
-        if event_state is EventState.SCHEDULED and self.event.opens_at is not None:
-            return (self.event.opens_at - self.now).total_seconds()
-        if ahead is None or self._pace.per_second <= 0:
+    def progress_ratio(self, ticket: Ticket) -> float | None:
+        """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""
+        place = self.line.place(ticket.epoch, ticket.number)
+        if place is None or self.line.called(place):
             return None
-        return (ahead + 1) / self._pace.per_second
-
-    def progress_ratio(self, place: Place | None, ahead: int | None) -> float | None:
-        """How far a place has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""
-        if place is None or ahead is None:
-            return None
-        return max(0.0, 1 - (ahead + 1) / max(1, self.line.position(place)))
+        return max(0.0, 1 - (self.line.ahead(place) + 1) / max(1, self.line.position(place)))
 
     def _called_until(self, place: Place | None) -> datetime | None:
         """The end of the grace, as far as it is known: later if the event is paused meanwhile, never earlier."""
@@ -173,5 +178,5 @@ class Room:
         called = next((call for call in self._calls if call.place >= place), None)
         called_ms = called.open_ms if called else snapshot.open_ms
         left_ms = called_ms + self.event.grace_seconds * 1000 - snapshot.open_ms
-        snapshot_time = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
-        return snapshot_time + timedelta(milliseconds=max(0, left_ms))
+        until_ms = snapshot.now_us // 1000 + max(0, left_ms)
+        return datetime.fromtimestamp(until_ms // 1000, UTC)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from aiohttp import hdrs, web
 
 from admission.core.errors import TicketRefused
@@ -19,7 +21,7 @@ class TicketReader:
     def __init__(self, keys: TicketKeys, cookies: Cookies) -> None:
         self._keys = keys
         self._cookies = cookies
-        self._proven: dict[tuple[str, int, str, str], Ticket] = {}
+        self._proven: OrderedDict[tuple[str, int, str, str], Ticket] = OrderedDict()
 
     def read(self, request: web.BaseRequest, slug: str, slot: int) -> Ticket:
         """The proven ticket of a request.
@@ -48,5 +50,5 @@ class TicketReader:
         if len(asked[2]) + len(asked[3]) > _REMEMBERED_CHARACTERS:
             return
         if len(self._proven) >= _REMEMBERED:
-            del self._proven[next(iter(self._proven))]  # the oldest: a dict keeps its order
+            self._proven.popitem(last=False)  # the oldest; a plain dict would search for it ever longer
         self._proven[asked] = ticket

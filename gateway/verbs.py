@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from functools import partial
+from typing import NamedTuple
 
-from admission.core.applicant import UNKNOWN, UNTOUCHED, ApplicantState, Trace, state_of
+from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
-from admission.core.identity import check_of, recovery_code, same_code, session_of, tag_of
+from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
 from admission.keyring import Keyring
+from admission.store.batch import Batcher
 from admission.store.protocol import Claimed, Entry, Holder, Store
 from antrean.passes import PASS_LIFE_SECONDS, Pass, mint
 from gateway.door import Door
 from gateway.room import Room
+from gateway.standing import Standing
 
 NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in their one spelling
 _CLOSED_TO_JOINS = {
@@ -28,8 +31,14 @@ _CLOSED_TO_JOINS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Joiner(NamedTuple):
+    """Somebody who asks for a place; `browser_key` is the secret of their browser, empty for none."""
+
+    nik: Nik | None
+    browser_key: str
+
+
+class Issued(NamedTuple):
     """A ticket given out; `known` when this browser held the place already."""
 
     ticket: Ticket
@@ -38,8 +47,7 @@ class Issued:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(NamedTuple):
     """A pass given out. `wait_seconds` is the time from joining to admission."""
 
     pass_token: str
@@ -49,32 +57,52 @@ class Entered:
     wait_seconds: float
 
 
+class _Event:
+    """What travels together to the store for one event."""
+
+    def __init__(self, store: Store, slug: str) -> None:
+        self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim, slug))
+        self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look, slug))
+        self.door = Door(self.claims.ask)
+
+
 class Verbs:
     """The verbs of applicants on one store, with one deployment's secrets."""
 
     def __init__(self, store: Store, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
-        self._doors: dict[str, Door] = {}
+        self._events: dict[str, _Event] = {}
 
-    async def join(self, room: Room, nik: Nik | None, binding: bytes) -> Issued:
-        """Take a place, or find the one of this browser again.
+    def refuse_join(self, room: Room, nik: Nik | None) -> None:
+        """Refuse whom the event does not take.
 
         Raises:
             Refused: `event-not-open`, `event-full`, `event-closed`; `nik-invalid` where a NIK is needed or not.
         """
-        event = room.event
         if problem := _CLOSED_TO_JOINS.get(room.state):
             raise Refused(problem)
-        if (nik is None) == event.identity:
-            raise Refused("nik-invalid" if event.identity else "body-invalid")
-        tag = tag_of(room.pepper, event.slug, nik.digits) if nik else b""
-        session = session_of(event.slug, tag, "", 0) if tag else b""
-        joined = await self._store.join(event.slug, Entry(session, check_of(binding) if tag else b""))
-        ticket = Ticket(event.slug, joined.epoch, joined.number, joined.at_ms, tag, binding)
-        return self._issue(ticket, known=joined.known)
+        identity = room.event.identity
+        if (nik is None) == identity:
+            raise Refused("nik-invalid" if identity else "body-invalid")
 
-    async def recover(self, room: Room, nik_text: str, code: str, binding: bytes) -> Issued:
+    async def join(self, room: Room, joiners: Sequence[Joiner]) -> list[Issued]:
+        """Take places, or find again those that the same browsers hold; in order, at most BATCH_LIMIT."""
+        slug = room.event.slug
+        tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
+        bindings = [binding_of(joiner.browser_key) for joiner in joiners]
+        entries = [
+            Entry(session_of(slug, tag, "", 0), check_of(binding)) if tag else Entry()
+            for tag, binding in zip(tags, bindings, strict=True)
+        ]
+        return [
+            self._issue(Ticket(slug, epoch, number, at_ms, tag, binding), known)
+            for (epoch, number, known, at_ms), tag, binding in zip(
+                await self._store.join(slug, entries), tags, bindings, strict=True
+            )
+        ]
+
+    async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
         """Bring a place to this device, with its NIK and recovery code.
 
         Raises:
@@ -88,12 +116,13 @@ class Verbs:
         right = same_code(recovery_code(self._keyring.recovery, event.slug, tag, epoch, number), code)
         if not right or not found:
             raise Refused("recovery-refused")
+        binding = binding_of(browser_key)
         if not await self._store.rebind(event.slug, session, number, check_of(binding)):
             raise Refused("recovery-refused")
         at_ms = int(epoch[:13])  # the join itself is not stored; its epoch's beginning is the honest bound
-        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding), known=True)
+        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding), True)
 
-    def _issue(self, ticket: Ticket, *, known: bool) -> Issued:
+    def _issue(self, ticket: Ticket, known: bool) -> Issued:
         return Issued(ticket, sign_ticket(ticket, self._keyring.tickets), self.recovery_code(ticket), known)
 
     def recovery_code(self, ticket: Ticket) -> str | None:
@@ -107,16 +136,16 @@ class Verbs:
         session = session_of(ticket.event, ticket.tag, ticket.epoch, ticket.number)
         return room.holder(ticket, session, check_of(ticket.binding))
 
-    async def look(self, room: Room, ticket: Ticket) -> Trace:
-        """What the store holds of a called place; nothing of one that waits, unknown while the store is away."""
-        if state_of(room.line.place(ticket.epoch, ticket.number), room.line) is ApplicantState.WAITING:
-            return UNTOUCHED
-        if (holder := self.holder(room, ticket)) is None:
-            return UNTOUCHED
+    async def standing(self, room: Room, ticket: Ticket) -> Standing:
+        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
+        standing = room.standing(ticket)
+        if standing.state is ApplicantState.WAITING or (holder := self.holder(room, ticket)) is None:
+            return standing
         try:
-            return await self._store.look(room.event.slug, holder)
+            trace = await self._event(room).looks.ask(holder)
         except StoreUnavailable:
-            return UNKNOWN
+            trace = UNKNOWN
+        return room.standing(ticket, trace)
 
     async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
         """Ask for admission; when admitted, a pass for the target.
@@ -151,18 +180,22 @@ class Verbs:
         wait_seconds = max(0.0, started_us / 1_000_000 - ticket.issued_at_ms / 1000)
         return Entered(mint(pass_, self._keyring.passes[0]), session, target, claimed.repeated, wait_seconds)
 
-    async def _ask(self, room: Room, holder: Holder) -> Claimed:
-        slug = room.event.slug
+    def _ask(self, room: Room, holder: Holder) -> Awaitable[Claimed]:
+        event = self._event(room)
         if not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
-            return await self._store.claim(slug, holder)
-        if slug not in self._doors:
-            self._doors[slug] = Door(partial(self._store.claim, slug))
-        return await self._doors[slug].enter(holder)
+            return event.claims.ask(holder)
+        return event.door.enter(holder)
+
+    def _event(self, room: Room) -> _Event:
+        slug = room.event.slug
+        if slug not in self._events:
+            self._events[slug] = _Event(self._store, slug)
+        return self._events[slug]
 
     def close_doors(self) -> None:
         """Send away who waits at a door, since this process ends: another gateway answers the next try."""
-        for door in self._doors.values():
-            door.close()
+        for event in self._events.values():
+            event.door.close()
 
     async def leave(self, room: Room, ticket: Ticket) -> None:
         """Give the place up.

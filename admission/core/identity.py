@@ -1,14 +1,11 @@
-"""Identity without keeping it: tags, sessions, browser bindings and recovery codes, all one-way.
-
-Every digest is taken over a domain label and length-framed fields, so that no field can move into another and
-no digest can stand in for one of another kind.
-"""
+"""Identity without keeping it: tags, sessions, browser bindings and recovery codes, all one-way."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
+
+from admission.core.digests import beginning, field, mac, sha256
 
 TAG_BYTES = 16
 SESSION_BYTES = 12
@@ -17,14 +14,9 @@ CHECK_BYTES = 6
 NO_CHECK = bytes(CHECK_BYTES)  # of an applicant without a browser key: never equal to anything
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: they are misread aloud and on paper
-_PAIRS = [low + high for high in _CROCKFORD for low in _CROCKFORD]  # of ten bits, the lower five first
+_OF_BYTES = bytes(ord(_CROCKFORD[byte % 32]) for byte in range(256))  # of each byte its lower five bits
 _MISREAD = str.maketrans("ILO", "110")
 _CODE_CHARACTERS = 12  # 60 bits: beyond guessing even without a limit on tries
-
-
-def framed(domain: str, *fields: bytes) -> bytes:
-    """A domain label and fields, each behind its length: different field tuples give different bytes."""
-    return b"".join((domain.encode(), b"\x00", *[len(field).to_bytes(2, "big") + field for field in fields]))
 
 
 def tag_of(pepper: bytes, event: str, nik_digits: str) -> bytes:
@@ -32,8 +24,8 @@ def tag_of(pepper: bytes, event: str, nik_digits: str) -> bytes:
 
     Without the pepper nothing leads back to the NIK, and two events share no tag.
     """
-    message = framed("antrean/tag/v1", event.encode(), nik_digits.encode())
-    return hmac.digest(pepper, message, "sha256")[:TAG_BYTES]
+    message = beginning("antrean/tag/v1", event) + field(nik_digits.encode())
+    return mac(pepper, message)[:TAG_BYTES]
 
 
 def session_of(event: str, tag: bytes, epoch: str, number: int) -> bytes:
@@ -41,15 +33,15 @@ def session_of(event: str, tag: bytes, epoch: str, number: int) -> bytes:
 
     It is derived and not drawn, so that a repeated claim is the same session even when Redis forgot it.
     """
-    kind, subject = (b"tag", tag) if tag else (b"number", f"{epoch}/{number}".encode())
-    return hashlib.sha256(framed("antrean/session/v1", kind, event.encode(), subject)).digest()[:SESSION_BYTES]
+    kind, subject = ("tag", tag) if tag else ("number", f"{epoch}/{number}".encode())
+    return sha256(beginning("antrean/session/v1", kind, event) + field(subject))[:SESSION_BYTES]
 
 
 def binding_of(browser_key: str) -> bytes:
     """What a ticket holds of the browser's cookie secret (16 bytes); empty for no browser: a bearer ticket."""
     if not browser_key:
         return b""
-    return hashlib.sha256(framed("antrean/binding/v1", browser_key.encode())).digest()[:BINDING_BYTES]
+    return sha256(beginning("antrean/binding/v1") + field(browser_key.encode()))[:BINDING_BYTES]
 
 
 def check_of(binding: bytes) -> bytes:
@@ -63,10 +55,10 @@ def recovery_code(key: bytes, event: str, tag: bytes, epoch: str, number: int) -
     It is bound to the place and not to the person alone: whoever joins with somebody else's NIK gets a code of
     their own place, in the same shape, and it opens nothing.
     """
-    message = framed("antrean/recovery/v1", event.encode(), tag, epoch.encode(), str(number).encode())
-    bits = int.from_bytes(hmac.digest(key, message, "sha256")[:8], "big")
-    a, b, c, d, e, f = [_PAIRS[(bits >> shift) & 1023] for shift in range(0, 5 * _CODE_CHARACTERS, 10)]
-    return f"{a}{b}-{c}{d}-{e}{f}"
+    place = field(tag) + field(epoch.encode()) + field(b"%d" % number)
+    digest = mac(key, beginning("antrean/recovery/v1", event) + place)
+    code = digest[:_CODE_CHARACTERS].translate(_OF_BYTES).decode()
+    return f"{code[:4]}-{code[4:8]}-{code[8:]}"
 
 
 def same_code(code: str, typed: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 
@@ -16,6 +17,7 @@ class Place(NamedTuple):
 
 
 START = Place(0, 0)
+_ENDLESS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,27 @@ class Line:
     @cached_property
     def _offsets(self) -> tuple[int, ...]:
         """People in all segments before each one, and behind the last."""
-        offsets = [0]
-        for segment in self.segments:
-            offsets.append(offsets[-1] + segment.size)
-        return tuple(offsets)
+        return tuple(accumulate((segment.size for segment in self.segments), initial=0))
+
+    @cached_property
+    def _spans(self) -> tuple[tuple[int, int], ...]:
+        """Of each segment, the people before it and the highest position in it; the present one may have grown."""
+        return tuple(pairwise((*self._offsets[:-1], _ENDLESS)))
 
     @cached_property
     def _called(self) -> int:
         """People up to the mark."""
         return self.position(self.serving)
+
+    @cached_property
+    def _behind_mark(self) -> dict[str, tuple[int, int, int]]:
+        """Of each epoch with numbers behind the mark: segment, people ahead of its number 0, and of its last one."""
+        mark = self._called + 1
+        return {
+            segment.epoch: (i, before - mark, end - mark)
+            for i, (segment, (before, end)) in enumerate(zip(self.segments, self._spans, strict=True))
+            if i >= self.serving.segment and end >= mark
+        }
 
     @property
     def epoch(self) -> str:
@@ -86,9 +100,8 @@ class Line:
         """
         if place.segment >= len(self.segments):
             return self.size
-        position = self._offsets[place.segment] + place.rank
-        present = place.segment == len(self.segments) - 1
-        return position if present else min(position, self._offsets[place.segment + 1])
+        before, end = self._spans[place.segment]
+        return min(before + place.rank, end)
 
     def ahead(self, place: Place) -> int:
         """People between the mark and a place; 0 for the next one and for everybody called."""
@@ -97,6 +110,20 @@ class Line:
     def called(self, place: Place) -> bool:
         """Whether the mark has reached a place."""
         return place <= self.serving
+
+    def waits(self, epoch: str, number: int) -> tuple[int, int] | None:
+        """The segment of a number behind the mark, and the people ahead of it; None for one that was called or lost.
+
+        What `place`, `called` and `ahead` say, in the one step that a poll affords.
+        """
+        found = self._behind_mark.get(epoch)
+        if found is None:
+            return None
+        segment, before, last = found
+        ahead = before + number
+        if ahead < 0:
+            return None
+        return segment, ahead if ahead < last else last
 
     def mark_after(self, people: int) -> Place:
         """The mark once `people` more are called: never past the last number, so idle time stores no burst."""

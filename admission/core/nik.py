@@ -7,8 +7,8 @@ added to the day for women), four digits of a serial number. It has no check dig
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from dataclasses import dataclass
+from datetime import date
 
 from admission.core.errors import NikInvalid
 
@@ -19,15 +19,36 @@ _FEMALE_DAY_OFFSET = 40
 
 @dataclass(frozen=True, slots=True)
 class Nik:
-    """A well-formed NIK. `plausible` is False when no calendar, in either century, has its birth date."""
+    """A well-formed NIK, and what its digits say."""
 
     digits: str
-    province_code: str
-    birth_day: int
-    birth_month: int
-    birth_year_two_digits: int
-    female: bool
-    plausible: bool
+
+    @property
+    def province_code(self) -> str:
+        """The first two digits."""
+        return self.digits[:2]
+
+    @property
+    def birth(self) -> tuple[int, int, int]:
+        """Day, month and year's last two digits, whether or not there is such a day."""
+        digits = self.digits
+        day = int(digits[6:8])
+        return day - _FEMALE_DAY_OFFSET * (day > _FEMALE_DAY_OFFSET), int(digits[8:10]), int(digits[10:12])
+
+    @property
+    def female(self) -> bool:
+        """Whether the day of birth says so."""
+        return int(self.digits[6:8]) > _FEMALE_DAY_OFFSET
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a calendar has the date of birth: of this century, which has every day that the last one had."""
+        day, month, year = self.birth
+        try:
+            date(2000 + year, month, day)
+        except ValueError:
+            return False
+        return True
 
     @property
     def groups(self) -> str:
@@ -44,16 +65,9 @@ def parse_nik(text: str) -> Nik:
     Raises:
         NikInvalid: when what is left is not 16 ASCII digits, or the serial number is 0000.
     """
+    if _WELL_FORMED.fullmatch(text):
+        return Nik(text)
     digits = _SEPARATORS.sub("", text) if len(text) <= 64 else ""
     if not _WELL_FORMED.fullmatch(digits):
         raise NikInvalid
-    day, month, year = int(digits[6:8]), int(digits[8:10]), int(digits[10:12])
-    female = day > _FEMALE_DAY_OFFSET
-    day -= _FEMALE_DAY_OFFSET if female else 0
-    return Nik(digits, digits[:2], day, month, year, female, _on_a_calendar(day, month, year))
-
-
-def _on_a_calendar(day: int, month: int, year_two_digits: int) -> bool:
-    if not 1 <= month <= 12 or day < 1:
-        return False
-    return any(day <= monthrange(century + year_two_digits, month)[1] for century in (1900, 2000))
+    return Nik(digits)

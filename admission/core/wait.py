@@ -10,7 +10,9 @@ from admission.core.event import EventState
 _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
 _PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
 _RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
+_EXACT_BELOW_SECONDS = 2000  # above, whole hundreds: finer than what is told, coarse enough to be asked for again
 _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
+_STANDING_STILL_PER_SECOND = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,13 @@ class Pace:
 
     per_second: float
 
+    def wait_seconds(self, ahead: int) -> int | None:
+        """The expected wait of somebody behind `ahead` people, as exact as it is told; None while nobody is called."""
+        if self.per_second < _STANDING_STILL_PER_SECOND:
+            return None
+        seconds = min((ahead + 1) / self.per_second, _LONGEST_WAIT_SECONDS)
+        return round(seconds) if seconds < _EXACT_BELOW_SECONDS else round(seconds / 100) * 100
+
     def after(self, called: int, elapsed_seconds: float, rate_per_second: float) -> Pace:
         """The pace once `called` more people were called in `elapsed_seconds` (> 0), at a configured rate (> 0)."""
         if elapsed_seconds <= 0:
@@ -32,13 +41,10 @@ class Pace:
         return Pace(keep * self.per_second + (1 - keep) * called / elapsed_seconds)
 
 
-def wait_range(ahead: int, pace_per_second: float) -> tuple[int, int] | None:
-    """The expected wait in seconds as (low, high), whole and at least 1; None while nobody is being called."""
-    if pace_per_second < 1e-6:
-        return None
-    expected = min((ahead + 1) / pace_per_second, _LONGEST_WAIT_SECONDS)
-    low = max(1, _readable(expected * _RANGE_LOW))
-    return low, max(low + 1, _readable(expected * _RANGE_HIGH))
+def wait_range(expected_seconds: int) -> tuple[int, int]:
+    """The range (low, high) in whole seconds, at least 1, that is told for an expected wait."""
+    low = max(1, _readable(expected_seconds * _RANGE_LOW))
+    return low, max(low + 1, _readable(expected_seconds * _RANGE_HIGH))
 
 
 def _readable(seconds: float) -> int:
@@ -55,23 +61,25 @@ _CALLED_SECONDS = 3.0
 _IDLE_SECONDS = {EventState.PAUSED: 20.0, EventState.FULL: 120.0, EventState.CLOSED: 300.0}
 
 
-def poll_seconds(state: EventState, wait_seconds: float | None, *, called: bool, jitter_ratio: float) -> float:
-    """Seconds until the next poll: half of the expected wait, so that a place is asked for a few times only.
+def poll_seconds(state: EventState, wait_seconds: int | None, *, called: bool) -> float:
+    """Seconds between polls: half of the expected wait, so that a place is asked for a few times only.
 
     Args:
         wait_seconds: expected wait or, before the opening, time until it; None when unknown.
         called: the applicant has been called and only watches the deadline.
-        jitter_ratio: 0 to 1, drawn by the caller; spreads the answer over ±20 %, so that no herd forms.
 
-    Returns: 0.8 to 360, at most one minute (±20 %) within half an hour of the front.
+    Returns: 1 to 300, at most one minute within half an hour of the front.
     """
     if called:
-        seconds = _CALLED_SECONDS
-    elif state is not EventState.OPEN and state in _IDLE_SECONDS:
-        seconds = _IDLE_SECONDS[state]
-    elif wait_seconds is None:
-        seconds = HEARTBEAT_NEAR_SECONDS
-    else:
-        near = HEARTBEAT_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
-        seconds = min(max(_SOONEST_SECONDS, wait_seconds / 2), near, HEARTBEAT_FAR_SECONDS)
-    return round(seconds * (0.8 + 0.4 * jitter_ratio), 1)
+        return _CALLED_SECONDS
+    if state is not EventState.OPEN and state in _IDLE_SECONDS:
+        return _IDLE_SECONDS[state]
+    if wait_seconds is None:
+        return HEARTBEAT_NEAR_SECONDS
+    near = HEARTBEAT_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
+    return min(max(_SOONEST_SECONDS, wait_seconds / 2), near, HEARTBEAT_FAR_SECONDS)
+
+
+def spread(seconds: float, jitter_ratio: float) -> float:
+    """Seconds until the very next poll: ±20 %, so that no herd forms. `jitter_ratio` is 0 to 1, drawn by the caller."""
+    return seconds * (0.8 + 0.4 * jitter_ratio)

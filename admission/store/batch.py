@@ -1,4 +1,4 @@
-"""Calls that ride together: what arrives while a call is in flight goes in the next one."""
+"""Calls that travel together: what arrives while a call is in flight goes in the next one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from admission.core.errors import StoreUnavailable
+from admission.store.protocol import BATCH_LIMIT
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
 _PENDING_LIMIT = 8192  # about a second of joins at the peak; what waits longer is told to come back
 
 
@@ -28,8 +28,8 @@ class Batcher(Generic[In, Out]):
         self._pending: deque[tuple[In, asyncio.Future[Out]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
-    async def ask(self, item: In) -> Out:
-        """The answer to one item.
+    def ask(self, item: In) -> asyncio.Future[Out]:
+        """The answer to one item, to be awaited.
 
         Raises:
             StoreUnavailable: when too many wait already, or the call failed; then nothing is known of its effect.
@@ -40,7 +40,7 @@ class Batcher(Generic[In, Out]):
         self._pending.append((item, answer))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await answer
+        return answer
 
     async def _run(self) -> None:
         try:

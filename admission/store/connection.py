@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import hiredis
 import redis.asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -23,6 +24,14 @@ Failed = Callable[[str], None]
 
 def _untold(*_: object) -> None:
     """For a caller that wants to be told nothing."""
+
+
+class _Packing:
+    """Commands packed by hiredis, as redis-py's own synchronous client does; its asyncio one packs in Python."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """The bytes of a command."""
+        return [hiredis.pack_command(args)]
 
 
 class Connection:
@@ -52,6 +61,7 @@ class Connection:
             retry_on_error=[],
             decode_responses=False,
         )
+        pool.connection_class = type("PackingConnection", (_Packing, pool.connection_class), {})
         self._client = aioredis.Redis.from_pool(pool)
         self._observe = observe
         self._failed = failed

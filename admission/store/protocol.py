@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from admission.core.applicant import Trace
 from admission.core.event import EventRecord
 from admission.core.line import Line, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Somebody who joins: the session of the tag and the check of the browser; both empty without identity."""
 
     session: bytes = b""
     check: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A place taken, or found again (`known`) because the same browser holds it.
 
     Args:
@@ -33,8 +31,7 @@ class Joined:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds a place: what claim, leave and look ask for. `segment` is the one of the ticket's epoch."""
 
     session: bytes
@@ -44,8 +41,7 @@ class Holder:
     segment: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """The answer to a claim.
 
     Args:
@@ -60,8 +56,7 @@ class Claimed:
     retry_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A step of the mark: when it reached a place, on the event's open clock, in milliseconds."""
 
     open_ms: int
@@ -93,6 +88,9 @@ class Snapshot:
     unclaimed: int
 
 
+BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
+
+
 class Store(Protocol):
     """The verbs. Each is one atomic step; a reply that was lost may be asked for again without harm."""
 
@@ -102,11 +100,11 @@ class Store(Protocol):
     async def put_event(self, record: EventRecord) -> EventRecord:
         """Store a record unless one of the same or a higher version stands; returns the one that stands."""
 
-    async def join(self, slug: str, entry: Entry) -> Joined:
-        """Take a place at the end, or find the one that this browser holds. Joins in flight travel together."""
+    async def join(self, slug: str, entries: Sequence[Entry]) -> list[Joined]:
+        """Take places at the end, or find those that the same browsers hold; in order, at most BATCH_LIMIT."""
 
-    async def claim(self, slug: str, holder: Holder) -> Claimed:
-        """Ask for admission: rate, capacity, quota and grace are judged here and nowhere else."""
+    async def claim(self, slug: str, holders: Sequence[Holder]) -> list[Claimed]:
+        """Ask for admission: rate, capacity, quota and grace are judged here and nowhere else; at most BATCH_LIMIT."""
 
     async def leave(self, slug: str, holder: Holder) -> str:
         """Give a place up: '' when done (or done before), else the slug of the refusal."""
@@ -123,8 +121,8 @@ class Store(Protocol):
     async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
         """Give a place of the index to another browser; False when the index no longer holds this number."""
 
-    async def look(self, slug: str, holder: Holder) -> Trace:
-        """What is recorded of one place. Looks in flight travel together."""
+    async def look(self, slug: str, holders: Sequence[Holder]) -> list[Trace]:
+        """What is recorded of places; at most BATCH_LIMIT."""
 
     async def advance(self, slug: str, target: Place) -> Place:
         """Move the mark up to a target, never back and never past the tail; returns where it stands."""

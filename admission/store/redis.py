@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from admission.core.applicant import Trace
 from admission.core.event import EventRecord
 from admission.core.line import Line, Place
-from admission.store.batch import Batcher
 from admission.store.connection import Connection
 from admission.store.keys import EVENTS, EventKeys, pack_place, unpack_place
 from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
@@ -27,13 +25,10 @@ from admission.store.scripts import script
 
 
 class _Known:
-    """One event's keys and batches, and what this process last saw of it, which goes along in every call."""
+    """One event's keys, and what this process last saw of it, which goes along in every call."""
 
-    def __init__(self, store: RedisStore, slug: str) -> None:
+    def __init__(self, slug: str) -> None:
         self.keys = EventKeys(slug)
-        self.joins: Batcher[Entry, Joined] = Batcher(partial(store.join_batch, self))
-        self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim_batch, self))
-        self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look_batch, self))
         self.seen: Snapshot | None = None
         self.record: EventRecord | None = None
         self.line = Line()
@@ -53,7 +48,7 @@ class RedisStore:
 
     def _event(self, slug: str) -> _Known:
         if slug not in self._known:
-            self._known[slug] = _Known(self, slug)
+            self._known[slug] = _Known(slug)
         return self._known[slug]
 
     async def _mutate(self, verb: str, event: _Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
@@ -73,25 +68,20 @@ class RedisStore:
         await self._redis.command("SADD", EVENTS, record.event.slug)
         return EventRecord.model_validate_json(stands)
 
-    async def join(self, slug: str, entry: Entry) -> Joined:
+    async def join(self, slug: str, entries: Sequence[Entry]) -> list[Joined]:
         """See Store."""
-        return await self._event(slug).joins.ask(entry)
-
-    async def join_batch(self, event: _Known, entries: list[Entry]) -> list[Joined]:
-        """Joins that ride together, at most BATCH_LIMIT."""
+        event = self._event(slug)
         buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
-        args = [part for entry in entries for part in (entry.session, entry.check)]
+        args = [part for entry in entries for part in entry]
         answer = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
         at_ms, earlier, present, places = answer
         epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]
-        return [Joined(epochs[segment], number, bool(known), int(at_ms)) for segment, number, known in places]
+        joined_at_ms = int(at_ms)
+        return [Joined(epochs[segment], number, known == 1, joined_at_ms) for segment, number, known in places]
 
-    async def claim(self, slug: str, holder: Holder) -> Claimed:
+    async def claim(self, slug: str, holders: Sequence[Holder]) -> list[Claimed]:
         """See Store."""
-        return await self._event(slug).claims.ask(holder)
-
-    async def claim_batch(self, event: _Known, holders: list[Holder]) -> list[Claimed]:
-        """Claims that ride together, at most BATCH_LIMIT."""
+        event = self._event(slug)
         keys: list[str] = [event.keys.sessions]
         args: list[bytes | int] = []
         for holder in holders:
@@ -138,12 +128,9 @@ class RedisStore:
         event = self._event(slug)
         return bool(await self._mutate("rebind", event, [event.keys.index(session)], [session, number, check]))
 
-    async def look(self, slug: str, holder: Holder) -> Trace:
+    async def look(self, slug: str, holders: Sequence[Holder]) -> list[Trace]:
         """See Store."""
-        return await self._event(slug).looks.ask(holder)
-
-    async def look_batch(self, event: _Known, holders: list[Holder]) -> list[Trace]:
-        """Looks that ride together, at most BATCH_LIMIT."""
+        event = self._event(slug)
         keys: list[str] = [event.keys.sessions]
         args: list[bytes | int] = []
         for holder in holders:

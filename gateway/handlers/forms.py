@@ -8,28 +8,29 @@ from dataclasses import replace
 from aiohttp import hdrs, web
 
 from admission.core.errors import NikInvalid, Refused, StoreUnavailable
-from admission.core.identity import binding_of
 from admission.core.nik import parse_nik
 from gateway.bodies import read_form
+from gateway.gateway import Gateway
 from gateway.handlers.page import Visit, bare_view, html, see, view, visit, with_pass
 from gateway.handlers.passes import enter as claim_and_count
 from gateway.problems import PROBLEMS, problem_response
+from gateway.room import Room
 from gateway.verbs import Issued
 
 Form = Callable[[web.Request, Visit, dict[str, str]], Awaitable[web.Response]]
 
 
-async def _answered(request: web.Request, form: Form) -> web.Response:
+async def _answered(gateway: Gateway, room: Room, request: web.Request, form: Form) -> web.Response:
     """Run a form; a refusal shows the page again, with what was typed and what to do."""
     fields = await read_form(request)
-    at = visit(request, fields)
+    at = visit(gateway, room, request, fields)
     try:
         return await form(request, at, fields)
     except Refused as refused:
         problem, retry_seconds = refused.problem, refused.retry_seconds
     except StoreUnavailable:
         problem, retry_seconds = "store-unavailable", None
-    at.gateway.metrics.refusals.labels(problem).inc()
+    gateway.metrics.refusals.labels(problem).inc()
     shown, _ = await view(request, at)
     notice = problem_response(problem, retry_seconds=retry_seconds)
     retry_after = notice.headers.get(hdrs.RETRY_AFTER)
@@ -39,7 +40,7 @@ async def _answered(request: web.Request, form: Form) -> web.Response:
         notice_retry_seconds=float(retry_after) if retry_after else None,
         form_nik=fields.get("nik", "")[:64],
     )
-    response = html(at, at.gateway.pages.waiting(shown, at.language), PROBLEMS[problem][0])
+    response = html(at, gateway.pages.waiting(shown, at.language), PROBLEMS[problem][0])
     if retry_after:
         response.headers[hdrs.RETRY_AFTER] = retry_after
     return response
@@ -69,14 +70,15 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
             shown = bare_view(at, form_nik=fields["nik"])
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
-    return _seated(at, await at.gateway.join(at.room, nik, binding_of(at.browser_key)))
+    issued, _ = await at.gateway.join(at.room, nik, at.browser_key)
+    return _seated(at, issued)
 
 
 async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
     _refuse_forgetful(at)
     try:
         issued = await at.gateway.verbs.recover(
-            at.room, fields.get("nik", ""), fields.get("recovery_code", ""), binding_of(at.browser_key)
+            at.room, fields.get("nik", ""), fields.get("recovery_code", ""), at.browser_key
         )
     except NikInvalid as error:
         raise Refused("recovery-refused") from error
@@ -97,21 +99,21 @@ async def _leave(request: web.Request, at: Visit, fields: dict[str, str]) -> web
     return response
 
 
-async def join(request: web.Request) -> web.Response:
+async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """Show the NIK back, then take a place."""
-    return await _answered(request, _join)
+    return await _answered(gateway, room, request, _join)
 
 
-async def recover(request: web.Request) -> web.Response:
+async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """Bring a place to this browser."""
-    return await _answered(request, _recover)
+    return await _answered(gateway, room, request, _recover)
 
 
-async def enter(request: web.Request) -> web.Response:
+async def enter(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """Claim, and go to the site."""
-    return await _answered(request, _enter)
+    return await _answered(gateway, room, request, _enter)
 
 
-async def leave(request: web.Request) -> web.Response:
+async def leave(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """Give the place up."""
-    return await _answered(request, _leave)
+    return await _answered(gateway, room, request, _leave)

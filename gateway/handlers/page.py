@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import hdrs, web
+from msgspec.structs import astuple
 
 from admission.core.applicant import ApplicantState
 from admission.core.errors import Refused, StoreUnavailable, TicketRefused
 from admission.core.ticket import Ticket
-from gateway.browser import new_browser_key, slot_of
+from gateway.browser import new_browser_key, read_slot
 from gateway.gateway import Gateway
 from gateway.handlers.passes import enter
 from gateway.middlewares import GATEWAY
@@ -41,14 +42,12 @@ class Visit:
         return self.gateway.cookies.ticket_name(self.room.event.slug, self.slot)
 
 
-def visit(request: web.Request, fields: dict[str, str] | None = None) -> Visit:
+def visit(gateway: Gateway, room: Room, request: web.Request, fields: dict[str, str] | None = None) -> Visit:
     """Read who visits which event.
 
     Raises:
-        Refused: `event-unknown`, `target-refused`, `nonce-invalid`, `body-invalid` for a slot that is none.
+        Refused: `target-refused`, `nonce-invalid`, `body-invalid` for a slot that is none.
     """
-    gateway = request.app[GATEWAY]
-    room = gateway.room(request.match_info["event"])
     said = request.query if fields is None else fields
     target, nonce_hash = said.get("target") or None, said.get("nonce_hash") or None
     if target is not None and not room.event.allows_target(target):
@@ -62,7 +61,7 @@ def visit(request: web.Request, fields: dict[str, str] | None = None) -> Visit:
         gateway,
         room,
         language if language in ("id", "en") else gateway.cookies.language(request),
-        slot_of(said.get("slot")),
+        read_slot(said.get("slot")),
         target,
         nonce_hash,
         known or new_browser_key(),
@@ -122,15 +121,15 @@ def bare_view(at: Visit, **more: Any) -> View:
 
 async def ticket_view(at: Visit, ticket: Ticket) -> View:
     """The view of a ticket's holder."""
-    standing = at.room.standing(ticket, await at.gateway.verbs.look(at.room, ticket))
+    standing = await at.gateway.verbs.standing(at.room, ticket)
     return replace(
         bare_view(at),
         state=standing.state.value,
         number=ticket.number,
-        place=standing.place,
+        place=astuple(standing.place) if standing.place else None,
         ahead=standing.ahead,
-        wait_seconds=standing.wait_seconds,
-        progress_ratio=at.room.progress_ratio(standing.place, standing.ahead),
+        wait_seconds=astuple(standing.wait_seconds) if standing.wait_seconds else None,
+        progress_ratio=at.room.progress_ratio(ticket),
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
         recovery_code=at.gateway.verbs.recovery_code(ticket),
@@ -147,19 +146,19 @@ async def view(request: web.Request, at: Visit) -> tuple[View, Ticket | None]:
     return await ticket_view(at, ticket), ticket
 
 
-async def waiting_page(request: web.Request) -> web.Response:
+async def waiting_page(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """The page; an admitted applicant who comes back for the nonce's sake goes on to the site at once."""
-    at = visit(request)
+    at = visit(gateway, room, request)
     shown, ticket = await view(request, at)
     if ticket is not None and at.nonce_hash and shown.state == ApplicantState.ADMITTED:
         with suppress(Refused, StoreUnavailable):  # then the page is there all the same, with the button to try again
-            entered = await enter(at.gateway, at.room, ticket, at.target, at.nonce_hash)
+            entered = await enter(gateway, room, ticket, at.target, at.nonce_hash)
             return see(with_pass(at, entered), at)
     if shown.state is None:
-        at.gateway.metrics.arrivals.labels(at.room.event.slug).inc()
-    response = html(at, at.gateway.pages.waiting(shown, at.language))
+        gateway.metrics.arrivals.labels(room.event.slug).inc()
+    response = html(at, gateway.pages.waiting(shown, at.language))
     if request.query.get("lang") == at.language:
-        at.gateway.cookies.set(response, at.gateway.cookies.language_name, at.language)
+        gateway.cookies.set(response, gateway.cookies.language_name, at.language)
     return response
 
 

@@ -6,13 +6,13 @@ from aiohttp import hdrs, web
 
 from admission.core.ticket import Ticket
 from antrean.passes import PASS_LIFE_SECONDS, public_jwks
-from gateway.answers import encode
 from gateway.bodies import ClaimBody, read_json
 from gateway.browser import slot_of
 from gateway.gateway import Gateway
 from gateway.middlewares import GATEWAY
-from gateway.reply import json_reply
+from gateway.reply import Reply
 from gateway.room import Room
+from gateway.standing import encode
 from gateway.verbs import Entered
 
 
@@ -26,19 +26,13 @@ async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None
     slug = room.event.slug
     gateway.metrics.claim_count(slug, "repeated" if entered.repeated else "admitted").inc()
     if not entered.repeated:
-        gateway.metrics.wait_seconds.labels(slug).observe(entered.wait_seconds)
+        gateway.metrics.wait_seconds.observe(entered.wait_seconds, slug)
     return entered
 
 
-async def claim(request: web.Request) -> web.StreamResponse:
-    """See claim_in."""
-    return await claim_in(request.app[GATEWAY], request.match_info["event"], request)
-
-
-async def claim_in(gateway: Gateway, slug: str, request: web.Request) -> web.StreamResponse:
+async def claim(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """201 with a pass, 200 with a fresh pass of the same session."""
-    room = gateway.room(slug)
-    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request.query.get("slot")))
+    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
     body = await read_json(request, ClaimBody)
     entered = await enter(gateway, room, ticket, body.target, body.nonce_hash)
     answer = {
@@ -47,7 +41,7 @@ async def claim_in(gateway: Gateway, slug: str, request: web.Request) -> web.Str
         "expires_in_seconds": PASS_LIFE_SECONDS,
         "target": entered.target,
     }
-    return json_reply(encode(answer), 200 if entered.repeated else 201)
+    return Reply(encode(answer), 200 if entered.repeated else 201)
 
 
 async def jwks(request: web.Request) -> web.Response:

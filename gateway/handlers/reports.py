@@ -10,13 +10,13 @@ from aiohttp import hdrs, web
 from admission.core.errors import Refused
 from gateway.bodies import ReportsBody, read_json
 from gateway.browser import bearer_of
-from gateway.middlewares import GATEWAY
+from gateway.gateway import Gateway
+from gateway.room import Room
 
 
-async def reports(request: web.Request) -> web.Response:
+async def reports(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """A result for each report; sent again, the same reports change nothing."""
-    gateway = request.app[GATEWAY]
-    slug = gateway.room(request.match_info["event"]).event.slug
+    slug = room.event.slug
     key = gateway.keyring.origin_keys.get(slug, "")
     if not key or not hmac.compare_digest(bearer_of(request).encode(errors="replace"), key.encode()):
         raise Refused("key-refused")

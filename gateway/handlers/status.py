@@ -7,16 +7,18 @@ import hashlib
 from aiohttp import hdrs, web
 
 from gateway.answers import status_json
+from gateway.gateway import Gateway
 from gateway.middlewares import GATEWAY
+from gateway.room import Room
 
 # A CDN carries it: one second old at most while we answer, half a minute when we cannot.
 _CACHE = "public, max-age=1, s-maxage=1, stale-while-revalidate=5, stale-if-error=30"
 _ETAG_CHARACTERS = 16
 
 
-async def status(request: web.Request) -> web.Response:
+async def status(_: Gateway, room: Room, request: web.Request) -> web.Response:
     """The public document; 304 when nothing changed."""
-    body = status_json(request.app[GATEWAY].room(request.match_info["event"]))
+    body = status_json(room)
     tag = f'"{hashlib.sha256(body).hexdigest()[:_ETAG_CHARACTERS]}"'
     headers = {hdrs.CACHE_CONTROL: _CACHE, hdrs.ETAG: tag, hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
     if request.headers.get(hdrs.IF_NONE_MATCH) == tag:

@@ -1,43 +1,39 @@
-"""The load of a benchmark: sends each request of a file once, over keep-alive connections, one at a time on each.
-
-`python -m tests.benchmarks.client PORT REQUESTS ANSWERS CONNECTIONS CORE`: REQUESTS and ANSWERS are pickles of lists of
-bytes, whole requests and whole answers, in the same order.
-"""
+"""The load of a benchmark: each request once, over connections that stay open, one request at a time on each."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import cast
-
-import uvloop
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length: "
 
 
 class _Asker(asyncio.Protocol):
-    """One connection."""
+    """One connection: asks on as soon as it is answered, until there is nothing left to ask."""
 
-    def __init__(self, requests: Iterator[tuple[int, bytes]], answers: list[bytes]) -> None:
-        self._requests = requests
-        self._answers = answers
+    def __init__(self) -> None:
+        self.open = True
         self._received = b""
         self._index = -1
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+
+    def begin(self, requests: Iterator[tuple[int, bytes]], answers: list[bytes]) -> asyncio.Future[None]:
+        """Take requests from the common stock; done when it is empty."""
+        self._requests, self._answers = requests, answers
+        done = self._done = asyncio.get_running_loop().create_future()
         self._next()
+        return done
 
     def _next(self) -> None:
         self._index, request = next(self._requests, (-1, b""))
         if self._index < 0:
-            self._transport.close()
+            assert self._done is not None
+            self._done.set_result(None)
         else:
             self._transport.write(request)
 
@@ -54,30 +50,38 @@ class _Asker(asyncio.Protocol):
             self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
+        self.open = False
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(exc or ConnectionResetError("the server closed a connection"))
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
 
 
-async def send(port: int, requests: list[bytes], connections: int) -> list[bytes]:
-    """The answers; empty where a connection broke."""
-    answers = [b""] * len(requests)
-    pending = iter(enumerate(requests))
-    loop = asyncio.get_running_loop()
-    made = await asyncio.gather(
-        *(loop.create_connection(lambda: _Asker(pending, answers), "127.0.0.1", port) for _ in range(connections))
-    )
-    await asyncio.gather(*(asker.done for _, asker in made))
-    return answers
+class Load:
+    """Connections to one server on loopback; those that it closed for idleness are opened anew."""
 
+    def __init__(self, port: int, connections: int) -> None:
+        self._port = port
+        self._connections = connections
+        self._askers: list[_Asker] = []
 
-def main() -> None:
-    """Send, and write what came back."""
-    port, asked, answered, connections, core = sys.argv[1:]
-    os.sched_setaffinity(0, {int(core)})
-    requests = pickle.loads(Path(asked).read_bytes())  # noqa: S301 (the benchmark's own file)
-    answers = uvloop.run(send(int(port), requests, int(connections)))
-    Path(answered).write_bytes(pickle.dumps(answers))
+    async def open(self) -> None:
+        """Have all connections open."""
+        loop = asyncio.get_running_loop()
+        self._askers = [asker for asker in self._askers if asker.open]
+        while len(self._askers) < self._connections:
+            self._askers.append((await loop.create_connection(_Asker, "127.0.0.1", self._port))[1])
 
+    async def send(self, requests: Sequence[bytes]) -> list[bytes]:
+        """The whole answers, in order."""
+        answers = [b""] * len(requests)
+        pending = iter(enumerate(requests))
+        await asyncio.gather(*(asker.begin(pending, answers) for asker in self._askers))
+        return answers
 
-if __name__ == "__main__":
-    main()
+    def close(self) -> None:
+        """End all connections."""
+        for asker in self._askers:
+            asker.close()

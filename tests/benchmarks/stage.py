@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from tests.integration.deployment import Deployment, Process, await_sync, environment
+from tests.benchmarks.client import Load
+from tests.eventually import eventually
+from tests.integration.deployment import Deployment, Process
 from tests.servers import RedisServer
 
 CONNECTIONS = 64
 _CALLED_SECONDS = 30.0
-_CLIENT_SECONDS = 120.0
 _FIRST, *_REST = sorted(os.sched_getaffinity(0))
 _SERVER_CORE, _CLIENT_CORE = _FIRST, (_REST or [_FIRST])[-1]
 # Fields of an event that calls and admits as fast as it is asked, and of one in which everybody waits.
@@ -44,73 +43,62 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Stage:
-    """Everything running; a context manager."""
+    """Everything running, with connections that stay open; an asynchronous context manager."""
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        self._loads: list[Load] = []
         self._deployment = Deployment(RedisServer("redis").start())
         try:
             self._gateway, self._worker = self._deployment.gateway(**_PATIENT), self._deployment.worker(**_PATIENT)
             self._floor = Process(self._deployment.folder, "floor", ["-m", "tests.benchmarks.floor"], {})
             self._gateway.ready(), self._worker.ready()
-            self._floor_port = int(self._floor.ready()[0])
+            floor_port = int(self._floor.ready()[0])
             for process in (self._gateway, self._floor):
                 os.sched_setaffinity(process.popen.pid, {_SERVER_CORE})
+            os.sched_setaffinity(0, {_CLIENT_CORE})
+            self._loads = [Load(port, CONNECTIONS) for port in (self._gateway.port, floor_port)]
+            await self._deployment.open_event(self._gateway, "fast", **_FAST)
+            await self._deployment.open_event(self._gateway, "slow", **_SLOW)
         except BaseException:
             self._stop()
             raise
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
 
     def _stop(self) -> None:
+        for load in self._loads:
+            load.close()
         if hasattr(self, "_floor"):
             self._floor.send(signal.SIGTERM)
             self._floor.wait()
         self._deployment.stop()
 
-    async def open_events(self) -> None:
-        """Create the event that is fast and the one that waits."""
-        await self._deployment.open_event(self._gateway, "fast", **_FAST)
-        await self._deployment.open_event(self._gateway, "slow", **_SLOW)
-
-    def run(self, requests: list[bytes], *, floor: bool = False, status: int = 200) -> tuple[Cost, list[bytes]]:
+    async def run(
+        self, requests: Sequence[bytes], *, floor: bool = False, status: int = 200
+    ) -> tuple[Cost, list[bytes]]:
         """Send requests; what they cost, and the bodies that came back. Every answer must have this status."""
-        port = self._floor_port if floor else self._gateway.port
-        pid = (self._floor if floor else self._gateway).popen.pid
-        asked, answered = self._deployment.folder / "asked", self._deployment.folder / "answered"
-        asked.write_bytes(pickle.dumps(requests))
-        redis_pid = self._deployment.server.pid
-        before, redis_before = cpu_seconds(pid), cpu_seconds(redis_pid)
-        subprocess.run(
-            [
-                *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.benchmarks.client"),
-                *(str(port), str(asked), str(answered), str(CONNECTIONS), str(_CLIENT_CORE)),
-            ],
-            check=True,
-            timeout=_CLIENT_SECONDS,
-            env=environment(),
-        )
-        cost = [
-            1e6 * seconds / len(requests)
-            for seconds in (cpu_seconds(pid) - before, cpu_seconds(redis_pid) - redis_before)
-        ]
-        answers: list[bytes] = pickle.loads(answered.read_bytes())  # noqa: S301 (the benchmark's own file)
+        load = self._loads[floor]
+        pids = (self._floor if floor else self._gateway).popen.pid, self._deployment.server.pid
+        await load.open()
+        before = [cpu_seconds(pid) for pid in pids]
+        answers = await load.send(requests)
+        cost = [1e6 * (cpu_seconds(pid) - start) / len(requests) for pid, start in zip(pids, before, strict=True)]
         strange = [answer for answer in answers if not answer.startswith(b"HTTP/1.1 %d " % status)]
         assert not strange, (len(strange), strange[0][:500])
         return Cost(*cost), [answer.partition(b"\r\n\r\n")[2] for answer in answers]
 
-    def await_called(self, tokens: list[str], people: list[int]) -> None:
-        """Wait until the worker has called everybody who joined, and the gateway knows."""
-        last = poll("fast", tokens[-1], people[-1])
+    async def called(self, token: str, person: int) -> None:
+        """Wait until the worker has called somebody who joined, and the gateway knows."""
 
-        def called() -> bool:
-            _, (body,) = self.run([last])
+        async def known() -> bool:
+            _, (body,) = await self.run([poll("fast", token, person)])
             return bool(json.loads(body)["state"] == "called")
 
-        await_sync(called, _CALLED_SECONDS)
+        await eventually(known, within_seconds=_CALLED_SECONDS)
 
 
 def _request(head: str, cookies: dict[str, str], body: Any = None) -> bytes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from admission.core.applicant import ApplicantState, Trace, state_of
 from admission.core.event import EventRecord
 from admission.core.line import START, Place
+from admission.store.batch import Batcher
 from admission.store.keys import EventKeys
 from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
 from admission.store.redis import RedisStore
@@ -38,6 +40,9 @@ class Hall:
         self.slug = slug
         self.keys = EventKeys(slug)
         self.seen: Snapshot
+        self._joins: Batcher[Entry, Joined] = Batcher(partial(store.join, slug))
+        self._claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim, slug))
+        self._looks: Batcher[Holder, Trace] = Batcher(partial(store.look, slug))
 
     async def open(self, version: int = 1, **fields: Any) -> Hall:
         """Put the event's record and look at it."""
@@ -58,7 +63,7 @@ class Hall:
     async def join(self, person: int = 0, browser: int = 1) -> Guest:
         """Join; person 0 joins without identity."""
         entry = make_entry(person, browser, self.slug) if person else Entry()
-        return Guest(entry, await self.store.join(self.slug, entry))
+        return Guest(entry, await self._joins.ask(entry))
 
     async def join_all(self, people: Iterable[int], browser: int = 1) -> list[Guest]:
         """Join many at once."""
@@ -82,7 +87,7 @@ class Hall:
 
     async def claim(self, guest: Guest) -> Claimed:
         """Claim admission."""
-        return await self.store.claim(self.slug, self.holder(guest))
+        return await self._claims.ask(self.holder(guest))
 
     async def claim_all(self, guests: Iterable[Guest]) -> list[Claimed]:
         """Claim many at once."""
@@ -105,7 +110,7 @@ class Hall:
 
     async def trace(self, guest: Guest) -> Trace:
         """What the store holds of a guest."""
-        return await self.store.look(self.slug, self.holder(guest))
+        return await self._looks.ask(self.holder(guest))
 
     async def state(self, guest: Guest) -> ApplicantState:
         """The state of a guest, as a poll would tell it."""

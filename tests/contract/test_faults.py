@@ -11,7 +11,7 @@ import pytest
 
 from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
-from admission.store.batch import BATCH_LIMIT
+from admission.store.protocol import BATCH_LIMIT
 from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant

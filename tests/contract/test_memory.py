@@ -109,7 +109,7 @@ async def test_a_dump_holds_neither_nik_nor_pepper_nor_browser_key(
     await hall.put(make_record(pepper=wrap_pepper(pepper, wrapping)))
     tag = tag_of(pepper, SLUG, nik)
     entry = Entry(session_of(SLUG, tag, "", 0), check_of(browser_key.encode()))
-    await hall.admit(Guest(entry, await store.join(SLUG, entry)))
+    await hall.admit(Guest(entry, *await store.join(SLUG, [entry])))
     client = redis_server.client
     dump = b"".join(name + client.dump(name) for name in client.scan_iter())
     client.save()

@@ -79,7 +79,7 @@ class Lives(RuleBasedStateMachine):
     @rule(person=people, browser=browsers)
     def join(self, person: int, browser: int) -> None:
         entry = make_entry(person, browser) if self.fields["identity"] else Entry()
-        joined = self.run(self.store.join(self.hall.slug, entry))
+        (joined,) = self.run(self.store.join(self.hall.slug, [entry]))
         self.look()
         place = self.hall.seen.line.place(joined.epoch, joined.number)
         assert (place, joined.known) == (lambda s, n, k: (Place(s, n), k))(*self.model.join(entry))

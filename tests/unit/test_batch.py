@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from admission.core.errors import StoreUnavailable
-from admission.store.batch import BATCH_LIMIT, Batcher
+from admission.store.batch import Batcher
+from admission.store.protocol import BATCH_LIMIT
 
 
 class Line:
@@ -30,8 +31,12 @@ class Line:
         return [item * 2 for item in items]
 
 
+async def _asks(batcher: Batcher[int, int], item: int) -> int:
+    return await batcher.ask(item)
+
+
 async def started(batcher: Batcher[int, int], count: int) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(batcher.ask(item)) for item in range(count)]
+    tasks = [asyncio.create_task(_asks(batcher, item)) for item in range(count)]
     await asyncio.sleep(0)
     return tasks
 

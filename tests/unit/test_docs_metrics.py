@@ -40,7 +40,7 @@ def _declared(registry: CollectorRegistry) -> dict[str, Row]:
     for family in registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         # Label names of a metric that nobody has counted yet are in none of its public answers.
-        declaration = registry._names_to_collectors.get(family.name)
+        declaration = family if hasattr(family, "_labelnames") else registry._names_to_collectors.get(family.name)
         labels = ", ".join(f"`{label}`" for label in getattr(declaration, "_labelnames", ()))
         rows[name] = Row(family.type, labels or "–", family.documentation)
     return rows

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from admission.core.digests import framed
 from admission.core.identity import (
     BINDING_BYTES,
     CHECK_BYTES,
@@ -17,7 +18,6 @@ from admission.core.identity import (
     TAG_BYTES,
     binding_of,
     check_of,
-    framed,
     recovery_code,
     same_code,
     session_of,

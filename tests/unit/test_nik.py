@@ -19,14 +19,14 @@ def nik(birth: str) -> str:
 def test_a_nik_says_where_and_when() -> None:
     found = parse_nik(NIK)
     assert (found.digits, found.province_code) == (NIK, "31")
-    assert (found.birth_day, found.birth_month, found.birth_year_two_digits) == (5, 5, 90)
+    assert found.birth == (5, 5, 90)
     assert found.female and found.plausible
     assert found.groups == "3171 2345 0590 0123"
 
 
 def test_a_man_has_the_plain_day() -> None:
     found = parse_nik(nik("310190"))
-    assert (found.birth_day, found.female, found.plausible) == (31, False, True)
+    assert (found.birth[0], found.female, found.plausible) == (31, False, True)
 
 
 @pytest.mark.parametrize(

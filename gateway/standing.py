@@ -1,0 +1,87 @@
+"""Where one applicant stands, in the shape of `GET tickets/current`; most of it is the same for all who wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from admission.core.applicant import ApplicantState
+from admission.core.event import Event, EventState
+from admission.core.wait import poll_seconds, wait_range
+
+_ASKED_OFTEN = 4096  # waits as they are rounded, up to a week or so: every poll asks for one of them
+
+encode = msgspec.json.Encoder().encode
+
+
+class Placed(msgspec.Struct):
+    """A place as it is told."""
+
+    segment: int
+    rank: int
+
+
+class Wait(msgspec.Struct):
+    """An honest range, in seconds."""
+
+    low: int
+    high: int
+
+
+class Standing(msgspec.Struct):
+    """What `GET tickets/current` answers and the waiting page tells."""
+
+    event: str
+    event_state: EventState
+    state: ApplicantState
+    place: Placed | None
+    ahead: int | None
+    wait_seconds: Wait | None
+    next_poll_seconds: float
+    called_until: datetime | None
+    message: dict[str, str] | None
+    as_of_seconds: float
+
+
+class Lately(NamedTuple):
+    """What holds for everybody in an event, for a tenth of a second.
+
+    Args:
+        opens_in_seconds: until the opening; None when it is not ahead.
+        age_seconds: of the snapshot.
+        waiting_json: Standing of somebody who waits, with places for segment, rank, ahead, wait and next poll.
+    """
+
+    event_state: EventState
+    opens_in_seconds: int | None
+    age_seconds: float
+    waiting_json: bytes
+
+
+def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_seconds: float) -> Lately:
+    """See Lately."""
+    head, message = encode({"event": event.slug, "event_state": state}), encode(event.message)
+    own = b'"place":{"segment":%d,"rank":%d},"ahead":%d,"wait_seconds":%b,"next_poll_seconds":%.1f'
+    waiting_json = b'%b,"state":"waiting",%b,"called_until":null,"message":%b,"as_of_seconds":%.1f}' % (
+        head[:-1].replace(b"%", b"%%"),
+        own,
+        message.replace(b"%", b"%%"),
+        age_seconds,
+    )
+    return Lately(state, opens_in_seconds, age_seconds, waiting_json)
+
+
+def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:
+    """The wait that is told: none while nobody is called."""
+    if state is not EventState.OPEN or expected_seconds is None:
+        return None
+    return Wait(*wait_range(expected_seconds))
+
+
+@lru_cache(_ASKED_OFTEN)
+def outlook_json(state: EventState, expected_seconds: int | None) -> tuple[bytes, float]:
+    """The wait of somebody who waits, as JSON, and the seconds between polls."""
+    return encode(wait_of(state, expected_seconds)), poll_seconds(state, expected_seconds, called=False)

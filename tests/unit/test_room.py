@@ -1,0 +1,75 @@
+"""What a room tells of a ticket, written in one go for those who wait, is what it tells field by field."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admission.core.event import EventRecord
+from admission.core.line import Line, Place, Segment
+from admission.core.ticket import Ticket
+from admission.store.protocol import Snapshot
+from gateway.room import Room
+from gateway.standing import encode
+from tests.unit.page_samples import EVENT
+
+NOW = datetime(2026, 4, 11, 13, tzinfo=UTC)
+EPOCHS = ("1-a", "2-b", "3-c")
+STATES: dict[str, dict[str, Any]] = {
+    "open": {},
+    "scheduled": {"opens_at": NOW + timedelta(hours=3)},
+    "paused": {"paused": True},
+    "full": {"quota": 7},
+    "closed": {"closes_at": NOW - timedelta(minutes=1)},
+}
+MESSAGE = {"id": "100 % aman – “sabar”", "en": "100% safe %d %b"}
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> Line:
+    sizes = draw(st.lists(st.integers(0, 50), min_size=1, max_size=len(EPOCHS)))
+    segments = tuple(Segment(epoch, "first_come", size) for epoch, size in zip(EPOCHS, sizes, strict=False))
+    segment = draw(st.integers(0, len(sizes) - 1))
+    return Line(segments, Place(segment, draw(st.integers(0, sizes[segment]))))
+
+
+def room(line: Line, fields: dict[str, Any], message: dict[str, str] | None) -> Room:
+    event = EVENT.model_copy(update={"opens_at": None, "closes_at": None, "message": message, **fields})
+    made = Room(EventRecord(version=1, event=event, pepper="p"), b"p" * 32, monotonic=lambda: 5.0)
+    now_us = int(NOW.timestamp() * 1_000_000)
+    made.take(Snapshot(made.record, line, now_us, 9_000, 3, 20, 8, (), 0))
+    return made
+
+
+@given(lines(), st.sampled_from(sorted(STATES)), st.sampled_from([None, MESSAGE]), st.sampled_from(EPOCHS), st.data())
+def test_who_waits_is_told_the_same_in_one_go(
+    line: Line, state: str, message: dict[str, str] | None, epoch: str, data: st.DataObject
+) -> None:
+    ticket = Ticket(EVENT.slug, epoch, data.draw(st.integers(1, 60)), 0)
+    told = room(line, STATES[state], message)
+    place = line.place(ticket.epoch, ticket.number)
+    random.seed(1)
+    in_one_go = told.waiting_json(ticket)
+    random.seed(1)
+    by_field = told.standing(ticket)
+    assert by_field.event_state == state
+    if place is None or line.called(place):
+        assert in_one_go is None
+    elif place.segment < len(line.segments) - 1 and place.rank > line.segments[place.segment].size:
+        assert in_one_go in (None, encode(by_field)), "a number that was lost before anybody saw it"
+    else:
+        assert in_one_go == encode(by_field), "byte for byte"
+
+
+@pytest.mark.parametrize("message", [None, MESSAGE])
+def test_an_answer_is_small_and_has_every_field(message: dict[str, str] | None) -> None:
+    told = room(Line((Segment("1-a", "first_come", 6_000_000),)), {}, message)
+    answer = told.waiting_json(Ticket(EVENT.slug, "1-a", 5_965_048, 0)) or b""
+    assert len(answer) < 300 + len(encode(message))
+    assert json.loads(answer)["message"] == message
