@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,30 +97,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-promises", action="store_true", help="write what was measured into docs/promises.md")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """A place for figures."""
-    config.stash[_MEASURED] = {}
-
-
 Measured = Callable[[str, str], None]
-_MEASURED: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+_MEASURED = "measured"
 
 
-@pytest.fixture(scope="session")
-def measured(pytestconfig: pytest.Config) -> Measured:
-    """Tells a figure of a promise: `measured("A1", "at most 54 of 55 in 1 s")`; several of one are joined."""
-    figures = pytestconfig.stash[_MEASURED]
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Tells a figure of a promise: `measured("A1", "at most 54 of 55 in 1 s")`; several of one are joined.
+
+    It travels with the test's report, since the test may run in another process than the one that writes the page.
+    """
 
     def tell(promise: str, figure: str) -> None:
         assert promise in PROMISES
-        figures[promise] = f"{figures[promise]}; {figure}" if promise in figures else figure
+        record_property(_MEASURED, (promise, figure))
 
     return tell
 
 
+def _told(reports: Iterable[pytest.TestReport]) -> dict[str, str]:
+    """The figures in these reports, by promise."""
+    figures: dict[str, str] = {}
+    for promise, figure in (value for each in reports for name, value in each.user_properties if name == _MEASURED):
+        figures[promise] = f"{figures[promise]}; {figure}" if promise in figures else figure
+    return figures
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show the figures, and write them if asked."""
-    figures = config.stash[_MEASURED]
+    figures = _told([*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")])
     if figures:
         terminalreporter.section("measured")
         for promise, figure in sorted(figures.items()):
