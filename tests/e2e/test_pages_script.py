@@ -17,11 +17,11 @@ import gateway
 from gateway.page_language import Language
 from gateway.page_views import View
 from gateway.pages import Pages
-from tests.e2e.page_site import Site, chromium, serving
+from tests.e2e.page_site import Site, serving
 from tests.eventually import eventually
 from tests.unit.page_samples import NIK, NOW, OPENING, views
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 PAGES = Pages()
 VIEWS = views("id")
@@ -32,22 +32,16 @@ FAST_BY = timedelta(hours=1)  # as phones are that were set by hand
 STATIC = Path(gateway.__file__).parent / "static"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def site() -> AsyncIterator[Site]:
     async with serving(PAGES) as site:
         yield site
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(chromium: Browser, site: Site) -> AsyncIterator[Page]:
     """A page on a phone whose clock is wrong, stands still, and moves only when the test says so."""
-    context = await browser.new_context(timezone_id="Asia/Jayapura", viewport={"width": 360, "height": 640})
+    context = await chromium.new_context(timezone_id="Asia/Jayapura", viewport={"width": 360, "height": 640})
     page = await context.new_page()
     page.on("request", lambda request: site.in_flight.add(request))
     page.on("requestfinished", lambda request: site.in_flight.discard(request))
@@ -284,10 +278,10 @@ async def test_a_door_that_refuses_falls_back_to_the_form(page: Page, site: Site
     await eventually(lambda: site.count("POST /prakerja/enter") == 1)
 
 
-async def test_the_zone_of_the_phone_comes_first(browser: Browser, page: Page, site: Site) -> None:
+async def test_the_zone_of_the_phone_comes_first(chromium: Browser, page: Page, site: Site) -> None:
     await _open(page, site, VIEWS["called"])
     await expect(page.locator("main .lead")).to_contain_text("pukul 22.04 WIT · 20.04 WIB · 21.04 WITA.")
-    abroad = await browser.new_page(timezone_id="Europe/Berlin")
+    abroad = await chromium.new_page(timezone_id="Europe/Berlin")
     await abroad.goto(f"{site.url}/prakerja")
     await expect(abroad.locator("main .lead")).to_contain_text("15.04 GMT+2 · 20.04 WIB · 21.04 WITA")
     await abroad.close()

@@ -16,10 +16,10 @@ from playwright.async_api import Browser, ConsoleMessage, Page
 
 from admission.core.event import LANGUAGES
 from gateway.pages import Pages
-from tests.e2e.page_site import Site, chromium, keep_picture, serving
+from tests.e2e.page_site import Site, keep_picture, serving
 from tests.unit.page_samples import all_pages
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 PAGES = Pages()
 AXE = Axe()
@@ -54,13 +54,7 @@ NARROW = Look("narrow", 320, "light")
 WIDE = Look("wide-dark", 1280, "dark")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def site() -> AsyncIterator[Site]:
     async with serving(PAGES) as site:
         yield site
@@ -73,8 +67,8 @@ def _states(language: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "noscript"])
-async def test_every_state_is_accessible_and_fits(browser: Browser, site: Site, language: str, scripts: bool) -> None:
-    context = await browser.new_context(timezone_id="Asia/Makassar", reduced_motion="reduce")
+async def test_every_state_is_accessible_and_fits(chromium: Browser, site: Site, language: str, scripts: bool) -> None:
+    context = await chromium.new_context(timezone_id="Asia/Makassar", reduced_motion="reduce")
     page = await context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: _note(message, complaints))
@@ -110,8 +104,8 @@ async def _findings(page: Page, language: str, look: Look) -> list[str]:
     return [*found, *measured["violations"]]
 
 
-async def test_what_is_folded_away_is_accessible_too(browser: Browser, site: Site) -> None:
-    page = await browser.new_page()
+async def test_what_is_folded_away_is_accessible_too(chromium: Browser, site: Site) -> None:
+    page = await chromium.new_page()
     for name in ("join", "line", "confirm"):
         site.html = all_pages(PAGES, "id")[name]
         await page.goto(f"{site.url}/{name}")
@@ -121,9 +115,9 @@ async def test_what_is_folded_away_is_accessible_too(browser: Browser, site: Sit
     await page.close()
 
 
-async def test_the_noscript_refresh_is_what_a_browser_without_scripts_obeys(browser: Browser, site: Site) -> None:
+async def test_the_noscript_refresh_is_what_a_browser_without_scripts_obeys(chromium: Browser, site: Site) -> None:
     site.html = all_pages(PAGES, "id")["line"].replace('content="25;', 'content="1;')
-    page = await browser.new_page(java_script_enabled=False)
+    page = await chromium.new_page(java_script_enabled=False)
     async with page.expect_event("framenavigated", lambda frame: "slot=1" in frame.url, timeout=20_000):
         await page.goto(f"{site.url}/prakerja")
     assert site.count("GET /prakerja") == 2
