@@ -70,13 +70,13 @@ def _states(language: str) -> dict[str, str]:
 async def test_every_state_is_accessible_and_fits(chromium: Browser, site: Site, language: str, scripts: bool) -> None:
     context = await chromium.new_context(timezone_id="Asia/Makassar", reduced_motion="reduce")
     page = await context.new_page()
+    await page.add_init_script(AXE.axe_script)  # sent to the browser once, not for each page
     complaints: list[str] = []
     page.on("console", lambda message: _note(message, complaints))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for name, html in _states(language).items():
         site.html = html
         await page.goto(f"{site.url}/{name}{'' if scripts else '?unwrapped'}")
-        await page.evaluate(AXE.axe_script)
         for look in (NARROW, WIDE) if scripts else (NARROW,):  # the same style serves both
             for finding in await _findings(page, language, look):
                 if scripts or not finding.startswith("axe: meta-refresh "):
@@ -106,11 +106,11 @@ async def _findings(page: Page, language: str, look: Look) -> list[str]:
 
 async def test_what_is_folded_away_is_accessible_too(chromium: Browser, site: Site) -> None:
     page = await chromium.new_page()
+    await page.add_init_script(AXE.axe_script)
     for name in ("join", "line", "confirm"):
         site.html = all_pages(PAGES, "id")[name]
         await page.goto(f"{site.url}/{name}")
         await page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-        await page.evaluate(AXE.axe_script)
         assert await _findings(page, "id", NARROW) == [], name
     await page.close()
 
