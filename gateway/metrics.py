@@ -36,7 +36,7 @@ class GatewayMetrics:
         )
         for collector in (self.answers, self.request_seconds, self.wait_seconds):
             self.registry.register(collector)
-        self.batch_size = self._histogram("store_batch_size", "Calls that rode together.", _BATCH_SIZES, "verb")
+        self.batch_size = self._histogram("store_batch_size", "Calls that travelled together.", _BATCH_SIZES, "verb")
         self.store_seconds = self._histogram(
             "store_call_duration_seconds", "Time of a call to Redis.", _STORE_SECONDS, "verb"
         )

@@ -6,7 +6,8 @@ set -euo pipefail
 # command -> packages that bring it (fonts: without them Chromium draws empty boxes)
 declare -Ar packages_of=(
     [brotli]="brotli"
-    [chromium]="chromium chromium-headless-shell fonts-liberation"
+    [chromium]="chromium fonts-liberation"
+    [chromium-headless-shell]="chromium-headless-shell fonts-liberation"
     [nginx]="nginx"
     [promtool]="prometheus"
     [redis-sentinel]="redis-sentinel"

@@ -178,7 +178,7 @@ HEALTH = (
     ),
     Shown(
         "Batch size, mean",
-        "Calls that rode together: it grows with the surge, and 128 is the most.",
+        "Calls that travelled together: it grows with the surge, and 128 is the most.",
         _PEOPLE,
         {
             "{{verb}}": f"{_rate('antrean_store_batch_size_sum', 'verb')}"

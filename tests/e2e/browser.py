@@ -33,17 +33,17 @@ _AXE = Axe()
 _OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def chromium_path() -> str:
-    """Debian's Chromium; fails with what to install."""
-    found = shutil.which("chromium")
-    assert found is not None, "chromium is not installed: the tests need Debian's package chromium"
+def _installed(command: str) -> str:
+    """One of Debian's two Chromiums; fails with what to install."""
+    found = shutil.which(command)
+    assert found is not None, f"{command} is not installed: the tests need Debian's package of that name"
     return found
 
 
 @asynccontextmanager
 async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
-    """A Chromium without a window: where it is installed the one that has none, as it takes a quarter of the CPU."""
-    path = shutil.which("chromium-headless-shell") or chromium_path()
+    """The Chromium that has no window: it takes a quarter of the CPU."""
+    path = _installed("chromium-headless-shell")
     browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
     try:
         yield browser
@@ -55,13 +55,13 @@ async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
 async def launched_without_cookies(
     playwright: Playwright, profile: Path, blocked: str
 ) -> AsyncIterator[BrowserContext]:
-    """A Chromium whose owner has forbidden cookies: `*` everywhere, or a site's `http://host:port,*`."""
+    """The whole Chromium, whose owner has forbidden cookies: `*` everywhere, or a site's `http://host:port,*`."""
     cookies = {"exceptions": {"cookies": {blocked: {"setting": 2}}}}
     (profile / "Default").mkdir(parents=True)
     (profile / "Default" / "Preferences").write_text(json.dumps({"profile": {"content_settings": cookies}}))
     context = await playwright.chromium.launch_persistent_context(
         profile,
-        executable_path=chromium_path(),
+        executable_path=_installed("chromium"),
         args=ARGUMENTS,
         locale="id-ID",
         viewport={"width": NARROW, "height": 640},

@@ -1,4 +1,4 @@
-"""Calls that ride together: order, size, and nobody left waiting."""
+"""Calls that travel together: order, size, and nobody left waiting."""
 
 from __future__ import annotations
 
