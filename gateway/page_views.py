@@ -119,7 +119,7 @@ class View:
     @property
     def recoverable(self) -> bool:
         """Whether the page offers to bring a place here from another phone."""
-        newcomer = self.state is None and self.scene in ("countdown", "join")
+        newcomer = self.state is None and self.scene in ("countdown", "join", "paused")
         return self.event.identity and (newcomer or self.recovery_asked)
 
     @property
@@ -134,8 +134,7 @@ class View:
             until_opening = int((self.event.opens_at - self.now).total_seconds())
             spread = self.now.microsecond % 10  # so that not every phone comes back in the same second
             return min(max(_REFRESH_SECONDS, until_opening + 1 + spread), _LONGEST_REFRESH_SECONDS)
-        watching = self.living or self.scene == "paused"
-        return _REFRESH_SECONDS if watching and not self.recoverable else None
+        return _REFRESH_SECONDS if self.living and not self.recoverable else None
 
     def fields(self) -> dict[str, str]:
         """What every form of the page carries along."""

@@ -25,7 +25,6 @@ def test_ratios_are_to_the_hello_before_and_goals_are_judged(claim: float, misse
     assert found["figures"]["claim"]["redis_cpu_ms_per_1000"] == 20
 
 
-@pytest.mark.system
 async def test_a_short_run_measures_everything(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     outcome = await command(tmp_path, "tests.benchmarks", "--rounds", "2", "--requests", "200", "--json", str(file))

@@ -110,8 +110,8 @@ async def test_every_answer_while_draining_closes_its_connection(
     draining: Gateway, session: aiohttp.ClientSession
 ) -> None:
     """Polls too, which otherwise pass the router by."""
-    api = Api(session, SLUG)
-    ticket = (await api.joined())["ticket"]
+    async with aiohttp.ClientSession(draining.url) as own:
+        ticket = (await Api(own, SLUG).joined())["ticket"]
     draining.send(signal.SIGTERM)
     await _until_draining(draining)
     headers = {"Authorization": f"Bearer {ticket}"}

@@ -25,8 +25,6 @@ from tests.system.judge import (
 )
 from tests.system.product import Product
 
-pytestmark = pytest.mark.system
-
 LIMITS = Limits(rate_per_second=50, burst=5, capacity=100)
 APPLICANTS = 2_000
 _ARRIVE_SECONDS = 30.0  # faster than the rate: a line forms at once, and lasts until the end
@@ -71,6 +69,7 @@ async def run(product: Product, count: int, *, stay_seconds: float, arrive_secon
     return Run(history, read_site(product.site_folder / "registrations.sqlite3"))
 
 
+@pytest.mark.system
 @pytest.mark.timeout(180)
 @pytest.mark.promise("A1", "A2", "B4", "B6")
 async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) -> None:
@@ -82,6 +81,7 @@ async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) 
     measured("A1", f"2,000 applicants at 50/s, a gateway restarted: {reached:.1f}/s reached, no window exceeded")
 
 
+@pytest.mark.system
 @pytest.mark.timeout(300)
 @pytest.mark.promise("A1", "A2", "B4", "B6")
 async def test_the_capacity_binds_where_people_take_their_time(measured: Measured) -> None:
