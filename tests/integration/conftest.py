@@ -89,7 +89,9 @@ async def open_slowly(deployment: Deployment, gateway: Gateway, api: Api) -> Non
 
 async def line_size(api: Api) -> int:
     """People who ever took a place, as the status document tells."""
-    found = (await api.call("GET", "status")).body
+    answer = await api.call("GET", "status")
+    assert answer.status == 200, answer
+    found = answer.body
     return int(found["serving"]["rank"] + sum(segment["size"] for segment in found["segments"]))
 
 

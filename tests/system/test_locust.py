@@ -51,6 +51,7 @@ async def load(folder: Path, *words: str) -> tuple[Outcome, dict[str, Any]]:
     return outcome, json.loads(file.read_text())
 
 
+@pytest.mark.system
 async def test_everybody_gets_through_a_sound_deployment(tmp_path: Path) -> None:
     # Generous, since other tests may keep the machine busy: how fast it is, `make load` tells.
     slack = ("--join-p99-seconds", "10", "--poll-p99-seconds", "5")
