@@ -53,7 +53,7 @@ async def load(folder: Path, *words: str) -> tuple[Outcome, dict[str, Any]]:
 
 @pytest.mark.system
 async def test_everybody_gets_through_a_sound_deployment(tmp_path: Path) -> None:
-    # Generous, since other tests may keep the machine busy: how fast it is, `make load` tells.
+    # Generous: how fast it is, `make load` tells. That people come as often as asked needs the machine to itself.
     slack = ("--join-p99-seconds", "10", "--poll-p99-seconds", "5")
     outcome, report = await load(tmp_path, "--join-rate", "40", "--rate", "50", "--burst", "5", *slack)
     assert report["verdict"] == "PASS", outcome.said
