@@ -98,7 +98,7 @@ class Gateway:
         return self._joins[room.event.slug].ask(Joiner(nik, browser_key))
 
     async def _join(self, room: Room, joiners: list[Joiner]) -> list[Seated]:
-        """One by one the steps would be cold each time: a surge is answered in a quarter of the time like this."""
+        """Handle joins together: one by one every step would find the processor's caches cold (see ADR 11)."""
         slug = room.event.slug
         issued = await self.verbs.join(room, joiners)
         known = sum(each.known for each in issued)
