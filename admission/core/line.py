@@ -112,9 +112,10 @@ class Line:
         return place <= self.serving
 
     def waits(self, epoch: str, number: int) -> tuple[int, int] | None:
-        """The segment of a number behind the mark, and the people ahead of it; None for one that was called or lost.
+        """The segment of a number behind the mark, and the people ahead of it; None for a called or unknown one.
 
-        What `place`, `called` and `ahead` say, in the one step that a poll affords.
+        What `place`, `called` and `ahead` say, in the one step that a poll affords. None, too, for a number that was
+        lost before anybody saw it, once its segment is called.
         """
         found = self._behind_mark.get(epoch)
         if found is None:

@@ -31,9 +31,8 @@ class Nik:
     @property
     def birth(self) -> tuple[int, int, int]:
         """Day, month and year's last two digits, whether or not there is such a day."""
-        digits = self.digits
-        day = int(digits[6:8])
-        return day - _FEMALE_DAY_OFFSET * (day > _FEMALE_DAY_OFFSET), int(digits[8:10]), int(digits[10:12])
+        day, month, year = int(self.digits[6:8]), int(self.digits[8:10]), int(self.digits[10:12])
+        return day - _FEMALE_DAY_OFFSET * self.female, month, year
 
     @property
     def female(self) -> bool:
@@ -65,7 +64,7 @@ def parse_nik(text: str) -> Nik:
     Raises:
         NikInvalid: when what is left is not 16 ASCII digits, or the serial number is 0000.
     """
-    if _WELL_FORMED.fullmatch(text):
+    if _WELL_FORMED.fullmatch(text):  # as nearly all come
         return Nik(text)
     digits = _SEPARATORS.sub("", text) if len(text) <= 64 else ""
     if not _WELL_FORMED.fullmatch(digits):

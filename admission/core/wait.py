@@ -10,7 +10,8 @@ from admission.core.event import EventState
 _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
 _PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
 _RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
-_EXACT_BELOW_SECONDS = 2000  # above, whole hundreds: finer than what is told, coarse enough to be asked for again
+_EXACT_BELOW_SECONDS = 2000
+_COARSE_SECONDS = 20  # at most 1 % too little, and far less than what is told is rounded by
 _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
 _STANDING_STILL_PER_SECOND = 1e-6
 
@@ -27,11 +28,11 @@ class Pace:
     per_second: float
 
     def wait_seconds(self, ahead: int) -> int | None:
-        """The expected wait of somebody behind `ahead` people, as exact as it is told; None while nobody is called."""
+        """The expected wait of somebody behind `ahead` people, in fine steps; None while nobody is called."""
         if self.per_second < _STANDING_STILL_PER_SECOND:
             return None
         seconds = min((ahead + 1) / self.per_second, _LONGEST_WAIT_SECONDS)
-        return round(seconds) if seconds < _EXACT_BELOW_SECONDS else round(seconds / 100) * 100
+        return int(seconds) if seconds < _EXACT_BELOW_SECONDS else int(seconds / _COARSE_SECONDS) * _COARSE_SECONDS
 
     def after(self, called: int, elapsed_seconds: float, rate_per_second: float) -> Pace:
         """The pace once `called` more people were called in `elapsed_seconds` (> 0), at a configured rate (> 0)."""

@@ -29,14 +29,15 @@ class Batcher(Generic[In, Out]):
         self._running: asyncio.Task[None] | None = None
 
     def ask(self, item: In) -> asyncio.Future[Out]:
-        """The answer to one item, to be awaited.
+        """The answer to one item, to be awaited; it never raises at once, so that many may be asked for in one go.
 
-        Raises:
-            StoreUnavailable: when too many wait already, or the call failed; then nothing is known of its effect.
+        It ends with StoreUnavailable when too many wait already, or when the call failed; then nothing is known of
+        its effect.
         """
-        if len(self._pending) >= _PENDING_LIMIT:
-            raise StoreUnavailable("too many calls wait for the store")
         answer: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        if len(self._pending) >= _PENDING_LIMIT:
+            answer.set_exception(StoreUnavailable("too many calls wait for the store"))
+            return answer
         self._pending.append((item, answer))
         if self._running is None:
             self._running = asyncio.create_task(self._run())

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks`: CPU of poll, join and claim, as ratios to a routed aiohttp hello in the same run.
 
 Each measurement follows a hello of its own, so that a busy moment of the machine meets both alike, and the medians of
-many count. Connections stay open, as a proxy keeps them. Ratios are to be trusted, milliseconds are this machine's.
+many count. Connections stay open, as a proxy keeps them, and who claims has polled just
+before, as the page does. Ratios are to be trusted, milliseconds are this machine's.
 """
 
 from __future__ import annotations

@@ -31,14 +31,10 @@ class Line:
         return [item * 2 for item in items]
 
 
-async def _asks(batcher: Batcher[int, int], item: int) -> int:
-    return await batcher.ask(item)
-
-
-async def started(batcher: Batcher[int, int], count: int) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(_asks(batcher, item)) for item in range(count)]
+async def started(batcher: Batcher[int, int], count: int) -> list[asyncio.Future[int]]:
+    answers = [batcher.ask(item) for item in range(count)]
     await asyncio.sleep(0)
-    return tasks
+    return answers
 
 
 async def test_what_arrives_during_a_call_goes_in_the_next_and_each_gets_its_own_answer() -> None:

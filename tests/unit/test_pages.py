@@ -184,6 +184,12 @@ def test_without_scripts_the_page_refreshes_only_where_nothing_can_be_typed() ->
     assert PAGES.waiting(views("id")["line"], "id").count('http-equiv="refresh"') == 1
 
 
+@pytest.mark.parametrize("state", [None, "left", "lapsed", "expired"])
+def test_while_paused_whoever_has_no_place_can_take_one(state: str | None) -> None:
+    page = PAGES.waiting(replace(views("id")["paused"], state=state), "id")
+    assert 'action="/prakerja/join"' in page and 'name="nik"' in page
+
+
 def test_the_countdown_refreshes_at_the_opening_and_at_least_every_ten_minutes() -> None:
     countdown = views("id")["countdown"]
     assert countdown.refresh_seconds == 600

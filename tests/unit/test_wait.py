@@ -64,7 +64,7 @@ def test_a_range_holds_the_expected_wait(ahead: int, pace_per_second: float) -> 
     low, high = told(ahead, pace_per_second)
     expected = min((ahead + 1) / pace_per_second, 30 * 86_400)
     assert 1 <= low < high
-    assert low <= max(1, expected * 0.8 + 340) and high >= expected * 1.0 - 1  # told in tens of minutes, of hundreds
+    assert low <= max(1, expected * 0.8 + 300) and high >= expected * 1.0 - 1
 
 
 @given(st.integers(0, 1_000_000), st.integers(0, 1_000), st.floats(0.1, 1000))
