@@ -31,7 +31,7 @@ check: $(VENV)/.dev ## Lint, types, layers and architecture, in under three minu
 
 test: $(VENV)/.dev ## Run every test but the long proofs (ARGS="-k nik")
 	@tools/system_packages.sh
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 prove: $(VENV)/.dev ## Run the long proofs (ARGS="-k sentinel")
 	@tools/system_packages.sh

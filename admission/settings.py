@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     )
     redis_timeout_seconds: Annotated[float, Field(ge=0.02, le=5)] = Field(
         0.25,
-        description="Bound of every step with Redis, seconds; more would hold applicants when Redis hangs.",
+        description="Bound of every call to Redis, seconds; more would hold applicants when Redis hangs.",
     )
     data_dir: Path = Field(
         Path(".antrean"), description="Folder of secrets, event records and, under `up`, the data of Redis."

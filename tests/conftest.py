@@ -21,7 +21,7 @@ _TIMEOUT_SECONDS = 5.0
 settings.register_profile("antrean", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("antrean")
 
-# Tests run two at a time (`make test`), but a system test judges rates and wants the machine to itself: it holds the
+# Tests run three at a time (`make test`), but a system test judges rates and wants the machine to itself: it holds the
 # lock alone, every other test shares it. Who waits for the lock stands in the door, so that nobody new gets past a
 # waiting system test. System tests come first: no server that other tests share is running yet.
 _DOOR, _MACHINE = (os.open(Path(__file__).with_name(name), os.O_RDONLY) for name in ("conftest.py", "system"))

@@ -32,7 +32,7 @@ class Nik:
     def birth(self) -> tuple[int, int, int]:
         """Day, month and year's last two digits, whether or not there is such a day."""
         day, month, year = int(self.digits[6:8]), int(self.digits[8:10]), int(self.digits[10:12])
-        return day - _FEMALE_DAY_OFFSET * self.female, month, year
+        return day - _FEMALE_DAY_OFFSET if day > _FEMALE_DAY_OFFSET else day, month, year
 
     @property
     def female(self) -> bool:

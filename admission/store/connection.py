@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +27,10 @@ def _untold(*_: object) -> None:
     """For a caller that wants to be told nothing."""
 
 
+def _what(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else "no answer in time"
+
+
 class _Packing:
     """Commands packed by hiredis, as redis-py's own synchronous client does; its asyncio one packs in Python."""
 
@@ -38,11 +43,11 @@ class Connection:
     """Runs scripts and commands; every failure of Redis becomes StoreUnavailable here and nowhere else.
 
     redis-py would try a failed command ten more times, which multiplies what a lost reply already did, and would
-    wait 40 s for a silent peer: here nothing is tried twice and `timeout_seconds` bounds every step.
+    wait 40 s for a silent peer: here nothing is tried twice and `timeout_seconds` bounds every call.
 
     Args:
         url: redis://, rediss:// or unix://.
-        timeout_seconds: for connecting, for each reply, and for a free connection.
+        timeout_seconds: for a whole call: a free connection, connecting, sending and the reply.
         observe: told of each call: verb, items in it, seconds.
         failed: told the verb of each call that failed.
     """
@@ -54,15 +59,17 @@ class Connection:
             url,
             protocol=2,
             max_connections=_POOL_CONNECTIONS,
-            timeout=timeout_seconds,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
+            # One bound around the call does for all of its steps; redis-py would start a task to bound a step.
+            timeout=None,
+            socket_timeout=None,
+            socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             decode_responses=False,
         )
         pool.connection_class = type("PackingConnection", (_Packing, pool.connection_class), {})
         self._client = aioredis.Redis.from_pool(pool)
+        self._timeout_seconds = timeout_seconds
         self._observe = observe
         self._failed = failed
 
@@ -71,23 +78,26 @@ class Connection:
         started = time.perf_counter()
         try:
             try:
-                return await self._client.evalsha(script.sha, len(keys), *keys, *args)
+                return await self._call(script.name, "EVALSHA", script.sha, len(keys), *keys, *args)
             except NoScriptError:  # a new Redis, or SCRIPT FLUSH: it did not run, so running it now is the first time
                 # EVAL keeps the script too, and unlike SCRIPT LOAD it is not refused while memory is full.
-                return await self._client.eval(script.text, len(keys), *keys, *args)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._failed(script.name)
-            raise StoreUnavailable(f"{script.name}: {type(error).__name__}: {error}") from error
+                return await self._call(script.name, "EVAL", script.text, len(keys), *keys, *args)
         finally:
             self._observe(script.name, size, time.perf_counter() - started)
 
     async def command(self, *words: str | bytes | int) -> Any:
         """What one plain command returns."""
+        return await self._call("command", *words)
+
+    async def _call(self, name: str, *words: Any) -> Any:
         try:
-            return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+        except NoScriptError:
+            raise
         except (RedisError, OSError, TimeoutError) as error:
-            self._failed("command")
-            raise StoreUnavailable(f"{words[0]!s}: {type(error).__name__}: {error}") from error
+            self._failed(name)
+            raise StoreUnavailable(f"{name}: {_what(error)}") from error
 
     async def close(self) -> None:
         """Close all connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections import Counter
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from admission.core.digests import framed
+from admission.core.digests import framed, mac
 from admission.core.identity import (
     BINDING_BYTES,
     CHECK_BYTES,
@@ -44,6 +45,11 @@ def test_different_field_tuples_give_different_bytes(
 def test_the_boundary_between_fields_counts() -> None:
     assert framed("d", b"ab", b"c") != framed("d", b"a", b"bc")
     assert framed("d", b"", b"abc") != framed("d", b"abc", b"") != framed("d", b"abc")
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_a_mac_is_the_one_of_the_standard_library(key: bytes, message: bytes) -> None:
+    assert mac(key, message) == hmac.digest(key, message, "sha256")
 
 
 @pytest.mark.promise("D7")
