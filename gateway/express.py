@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from aiohttp import web
 
 from gateway.gateway import Gateway
 from gateway.handlers import passes, tickets
 from gateway.middlewares import observed
-from gateway.routes import EVENT
+from gateway.routes import EVENT, EventHandler
 
 _HEAD = EVENT.partition("{")[0]
 _HANDLERS = {
@@ -19,7 +19,19 @@ _HANDLERS = {
     ("POST", "passes"): (f"{EVENT}/passes", passes.claim),
 }
 
+_PATHS = 1024  # a few of each event; what else is asked for pushes out only what is quickly found again
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@lru_cache(_PATHS)
+def _known(method: str, path: str) -> tuple[str, str, EventHandler] | None:
+    """The event, the route and the handler of a request; None for what is routed."""
+    if not path.startswith(_HEAD):
+        return None
+    slug, _, last = path[len(_HEAD) :].partition("?")[0].partition("/")
+    route_and_handler = _HANDLERS.get((method, last))
+    return (slug, *route_and_handler) if route_and_handler else None
 
 
 class Express:
@@ -31,12 +43,9 @@ class Express:
 
     def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answer, or pass on."""
-        path = request.raw_path
-        if path.startswith(_HEAD):
-            slug, _, last = path[len(_HEAD) :].partition("?")[0].partition("/")
-            known, room = _HANDLERS.get((request.method, last)), self._gateway.rooms.get(slug)
-            if known is not None and room is not None:
-                route, handler = known
+        if known := _known(request.method, request.raw_path):
+            slug, route, handler = known
+            if room := self._gateway.rooms.get(slug):
                 answer = partial(handler, self._gateway, room)
                 return observed(self._gateway, route, request, answer)  # type: ignore[arg-type]  # it is one
         return self._routed(request)

@@ -55,8 +55,7 @@ def recovery_code(key: bytes, event: str, tag: bytes, epoch: str, number: int) -
     It is bound to the place and not to the person alone: whoever joins with somebody else's NIK gets a code of
     their own place, in the same shape, and it opens nothing.
     """
-    place = field(tag) + field(epoch.encode()) + field(b"%d" % number)
-    digest = mac(key, beginning("antrean/recovery/v1", event) + place)
+    digest = mac(key, beginning("antrean/recovery/v1", event, epoch) + field(tag) + field(b"%d" % number))
     code = digest[:_CODE_CHARACTERS].translate(_OF_BYTES).decode()
     return f"{code[:4]}-{code[4:8]}-{code[8:]}"
 
