@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from math import inf
-from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
@@ -34,7 +34,7 @@ _LAG_PROBE_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-class Seated(NamedTuple):
+class Seated(msgspec.Struct, frozen=True):
     """A ticket given out, and what `POST tickets` answers; None when the store must be asked of the place."""
 
     issued: Issued

@@ -7,7 +7,8 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
 from functools import partial
-from typing import NamedTuple
+
+import msgspec
 
 from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
@@ -31,14 +32,14 @@ _CLOSED_TO_JOINS = {
 }
 
 
-class Joiner(NamedTuple):
+class Joiner(msgspec.Struct, frozen=True):
     """Somebody who asks for a place; `browser_key` is the secret of their browser, empty for none."""
 
     nik: Nik | None
     browser_key: str
 
 
-class Issued(NamedTuple):
+class Issued(msgspec.Struct, frozen=True):
     """A ticket given out; `known` when this browser held the place already."""
 
     ticket: Ticket
@@ -47,7 +48,7 @@ class Issued(NamedTuple):
     known: bool
 
 
-class Entered(NamedTuple):
+class Entered(msgspec.Struct, frozen=True):
     """A pass given out. `wait_seconds` is the time from joining to admission."""
 
     pass_token: str
@@ -96,10 +97,8 @@ class Verbs:
             for tag, binding in zip(tags, bindings, strict=True)
         ]
         return [
-            self._issue(Ticket(slug, epoch, number, at_ms, tag, binding), known)
-            for (epoch, number, known, at_ms), tag, binding in zip(
-                await self._store.join(slug, entries), tags, bindings, strict=True
-            )
+            self._issue(Ticket(slug, taken.epoch, taken.number, taken.at_ms, tag, binding), taken.known)
+            for taken, tag, binding in zip(await self._store.join(slug, entries), tags, bindings, strict=True)
         ]
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:

@@ -13,7 +13,8 @@ from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from admission.core.digests import framed, mac
 from admission.core.errors import TicketRefused
@@ -26,7 +27,7 @@ _HEADS = 256
 _LONGEST_TOKEN = 512  # a real one has about 190 characters; what is longer is not worth decoding
 
 
-class Ticket(NamedTuple):
+class Ticket(msgspec.Struct, frozen=True):
     """A place of one applicant. `lane` and `group` are empty for the only lane and no group.
 
     Args:

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from admission.core.applicant import Trace
 from admission.core.event import EventRecord
 from admission.core.line import Line, Place
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """Somebody who joins: the session of the tag and the check of the browser; both empty without identity."""
 
     session: bytes = b""
     check: bytes = b""
 
 
-class Joined(NamedTuple):
+class Joined(msgspec.Struct, frozen=True):
     """A place taken, or found again (`known`) because the same browser holds it.
 
     Args:
@@ -31,7 +33,7 @@ class Joined(NamedTuple):
     at_ms: int
 
 
-class Holder(NamedTuple):
+class Holder(msgspec.Struct, frozen=True):
     """Who holds a place: what claim, leave and look ask for. `segment` is the one of the ticket's epoch."""
 
     session: bytes
@@ -41,7 +43,7 @@ class Holder(NamedTuple):
     segment: int
 
 
-class Claimed(NamedTuple):
+class Claimed(msgspec.Struct, frozen=True):
     """The answer to a claim.
 
     Args:

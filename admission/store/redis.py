@@ -72,7 +72,7 @@ class RedisStore:
         """See Store."""
         event = self._event(slug)
         buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
-        args = [part for entry in entries for part in entry]
+        args = [part for entry in entries for part in (entry.session, entry.check)]
         answer = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
         at_ms, earlier, present, places = answer
         epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]

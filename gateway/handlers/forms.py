@@ -70,8 +70,8 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
             shown = bare_view(at, form_nik=fields["nik"])
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
-    issued, _ = await at.gateway.join(at.room, nik, at.browser_key)
-    return _seated(at, issued)
+    seated = await at.gateway.join(at.room, nik, at.browser_key)
+    return _seated(at, seated.issued)
 
 
 async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:

@@ -40,8 +40,8 @@ async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Stream
     slot = slot_of(request)
     nik = _likely_nik(await read_json(request, JoinBody))
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
-    issued, answer = await gateway.join(room, nik, browser_key)
-    return _issued(gateway, slot, issued, answer or await _answer(gateway, room, issued))
+    seated = await gateway.join(room, nik, browser_key)
+    return _issued(gateway, slot, seated.issued, seated.answer or await _answer(gateway, room, seated.issued))
 
 
 async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
