@@ -49,13 +49,6 @@ class Door:
         self._line: list[_Waiting] = []
         self._arrivals = count()
         self._opening: asyncio.Task[None] | None = None
-        self._closed = False
-
-    def close(self) -> None:
-        """Let nobody wait here any more: this process is about to end, and another one answers."""
-        self._closed = True
-        for waiting in self._line:
-            _tell(waiting.answer, _COME_BACK)
 
     async def enter(self, holder: Holder) -> Claimed:
         """The answer to a claim: `door-busy` only after a wait of 5 s.
@@ -65,7 +58,7 @@ class Door:
         """
         if self._opening is None:
             claimed = await self._claim(holder)
-            if claimed.problem != BUSY or self._closed:
+            if claimed.problem != BUSY:
                 return claimed
         answer: asyncio.Future[Claimed] = asyncio.get_running_loop().create_future()
         heappush(self._line, _Waiting(holder.place, next(self._arrivals), holder, answer))
@@ -78,7 +71,7 @@ class Door:
 
     async def _open(self) -> None:
         try:
-            while not self._closed and (first := self._first()):
+            while first := self._first():
                 answers = await asyncio.gather(*(self._claim(each.holder) for each in first), return_exceptions=True)
                 pause_seconds = 0.0
                 for waiting, answer in zip(first, answers, strict=True):
@@ -93,8 +86,6 @@ class Door:
                     await asyncio.sleep(max(_SHORTEST_PAUSE_SECONDS, longest * random.uniform(0.5, 1.0)))  # noqa: S311
         finally:
             self._opening = None
-            if self._closed:
-                self.close()  # for those who were asking meanwhile
 
     def _first(self) -> list[_Waiting]:
         """The earliest places that still wait for an answer, taken from the line."""

@@ -191,11 +191,6 @@ class Verbs:
             self._events[slug] = _Event(self._store, slug)
         return self._events[slug]
 
-    def close_doors(self) -> None:
-        """Send away who waits at a door, since this process ends: another gateway answers the next try."""
-        for event in self._events.values():
-            event.door.close()
-
     async def leave(self, room: Room, ticket: Ticket) -> None:
         """Give the place up.
 

@@ -106,6 +106,23 @@ async def _until_draining(gateway: Gateway) -> None:
             await eventually(says_so)
 
 
+@pytest.mark.promise("B6")
+async def test_who_waits_at_the_door_of_a_gateway_that_ends_still_enters(
+    deployment: Deployment, draining: Gateway
+) -> None:
+    """Sent away, they would come back after people who were called later."""
+    await deployment.open_event(draining, "drained-door", rate_per_second=1, burst=1, capacity=100)
+    async with aiohttp.ClientSession(draining.url) as session:
+        api = Api(session, "drained-door")
+        tickets = [await api.called() for _ in range(3)]
+        claims = [asyncio.create_task(api.claim(ticket)) for ticket in tickets]
+        await asyncio.wait(claims, return_when=asyncio.FIRST_COMPLETED)
+        draining.send(signal.SIGTERM)
+        answers = await asyncio.gather(*claims)
+    assert [answer.status for answer in answers] == [201] * 3
+    assert draining.wait() == 0
+
+
 async def test_every_answer_while_draining_closes_its_connection(
     draining: Gateway, session: aiohttp.ClientSession
 ) -> None:

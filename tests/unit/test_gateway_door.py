@@ -97,13 +97,3 @@ async def test_a_refusal_or_a_failure_reaches_the_one_it_is_for() -> None:
     seats.failure = StoreUnavailable("away")
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
-
-
-async def test_a_closed_door_keeps_nobody_waiting() -> None:
-    seats = Seats()
-    door = Door(seats.claim)
-    tasks = await waiting(door, seats, list(range(1, 31)))
-    door.close()
-    async with asyncio.timeout(1):
-        answers = [*await asyncio.gather(*tasks), await door.enter(holder(99))]
-    assert {answer.problem for answer in answers} == {BUSY}
