@@ -1,4 +1,4 @@
-"""The secrets of a deployment, and the pepper of an event under its wrapping key."""
+"""The secrets of a deployment, and those of an event under its wrapping key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Keyring:
         tickets: HMAC keys of tickets by key id.
         passes: Ed25519 private keys of passes; the first signs, all are published.
         recovery: HMAC key of recovery codes, 32 bytes.
-        wrapping: key under which the peppers of events are encrypted, 32 bytes.
+        wrapping: key under which the peppers and seeds of events are encrypted, 32 bytes.
         origin_keys: by event slug, the key with which its origin sends reports.
     """
 
@@ -35,14 +35,14 @@ class Keyring:
         return f"Keyring(tickets={self.tickets!r}, passes={len(self.passes)})"
 
 
-def wrap_pepper(pepper: bytes, wrapping: bytes) -> str:
-    """A pepper as compact JWE (RFC 7516, dir with A256GCM)."""
+def wrap(secret: bytes, wrapping: bytes) -> str:
+    """A pepper or a seed as compact JWE (RFC 7516, dir with A256GCM)."""
     header = {"alg": "dir", "enc": "A256GCM"}
-    return jwe.encrypt_compact(header, pepper, OctKey.import_key(wrapping))
+    return jwe.encrypt_compact(header, secret, OctKey.import_key(wrapping))
 
 
-def unwrap_pepper(wrapped: str, wrapping: bytes) -> bytes:
-    """The pepper of an event.
+def unwrap(wrapped: str, wrapping: bytes) -> bytes:
+    """The pepper of an event, or the seed of its draw.
 
     Raises:
         ConfigurationError: when it was wrapped under another key.
@@ -50,8 +50,8 @@ def unwrap_pepper(wrapped: str, wrapping: bytes) -> bytes:
     try:
         found = jwe.decrypt_compact(wrapped, OctKey.import_key(wrapping)).plaintext
     except (JoseError, ValueError) as error:
-        problem = "the event's pepper was wrapped under another key: give every process the same secrets file"
+        problem = "the event's secrets were wrapped under another key: give every process the same secrets file"
         raise ConfigurationError([problem]) from error
     if not found:
-        raise ConfigurationError(["the event's pepper is empty: create the event again"])
+        raise ConfigurationError(["the event's secrets are empty: create the event again"])
     return found

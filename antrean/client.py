@@ -122,6 +122,7 @@ class Status:
 
     event: str
     state: str
+    prequeue_at: str | None
     opens_at: str | None
     postponed_from: str | None
     epoch: str | None
@@ -194,6 +195,7 @@ class Client:
         return Status(
             event=answer["event"],
             state=answer["state"],
+            prequeue_at=answer["prequeue_at"],
             opens_at=answer["opens_at"],
             postponed_from=answer["postponed_from"],
             epoch=answer["epoch"],

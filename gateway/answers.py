@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from admission.core.event import EventState
+from admission.core.event import EventRecord, EventState
 from admission.core.line import Line
 from gateway.room import Room
 from gateway.standing import encode
@@ -31,10 +31,25 @@ def joined_json(issued: Issued, current: bytes) -> bytes:
 def _live_segments(line: Line) -> list[dict[str, Any]]:
     """Segments with somebody behind the mark; empty and wholly called ones tell nothing."""
     return [
-        {"id": i, "order": segment.order, "size": segment.size}
-        for i, segment in enumerate(line.segments)
-        if segment.size and (i, segment.size) > line.serving
+        {"id": head, "order": line.segments[head].order, "size": size}
+        for head, size in line.sizes()
+        if size and (head, size) > line.serving
     ]
+
+
+def _draw(record: EventRecord) -> dict[str, Any] | None:
+    """What proves the draw, as far as it is known."""
+    draw, source = record.draw, record.event.draw_source
+    if draw is None or source is None:
+        return None
+    return {
+        "commitment": draw.commitment,
+        "source": source.says,
+        "size": draw.size,
+        "root": draw.root,
+        "value": draw.value,
+        "seed": draw.seed,
+    }
 
 
 def status_json(room: Room) -> bytes:
@@ -44,6 +59,7 @@ def status_json(room: Room) -> bytes:
         {
             "event": room.event.slug,
             "state": room.state.value,
+            "prequeue_at": instant(room.event.prequeue_at),
             "opens_at": instant(room.event.opens_at),
             "postponed_from": None,
             "epoch": line.epoch or None,
@@ -51,6 +67,6 @@ def status_json(room: Room) -> bytes:
             "segments": _live_segments(line),
             "rate_per_second": room.event.rate_per_second if room.state is EventState.OPEN else 0.0,
             "message": room.event.message,
-            "draw": None,
+            "draw": _draw(room.record),
         }
     )

@@ -16,7 +16,7 @@ from admission.core.errors import AntreanError, ConfigurationError, Refused, Sto
 from admission.core.event import EventRecord
 from admission.core.nik import Nik
 from admission.data_dir import RecordFiles
-from admission.keyring import Keyring, unwrap_pepper
+from admission.keyring import Keyring, unwrap
 from admission.settings import Settings
 from admission.store.batch import Batcher
 from admission.store.protocol import Store
@@ -134,7 +134,7 @@ class Gateway:
 
     def _open_room(self, record: EventRecord) -> Room:
         self.keyring = self._read_keyring()
-        room = Room(record, unwrap_pepper(record.pepper, self.keyring.wrapping))
+        room = Room(record, unwrap(record.pepper, self.keyring.wrapping))
         self.rooms[record.event.slug] = room
         self._joins[record.event.slug] = Batcher(partial(self._join, room))
         self.metrics.show_event(record.event.slug)

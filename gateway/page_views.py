@@ -12,7 +12,7 @@ SLOTS_MAX = 5  # people whose places one browser may hold, a cookie each
 STALE_SECONDS = 5.0  # a snapshot is refreshed several times a second: this age means that the store is lost
 _REFRESH_SECONDS = 25  # without a script; sooner tires old phones, later hides "your turn" for too long
 _LONGEST_REFRESH_SECONDS = 600  # so that a schedule that was moved forward is noticed
-_LIVING_STATES = ("waiting", "called", "admitted")
+_LIVING_STATES = ("entered", "waiting", "called", "admitted")
 # What these notices say is what their scene says anyway.
 _SCENES_OF_NOTICES = {
     "event-not-open": "countdown",
@@ -31,8 +31,8 @@ class View:
 
     Args:
         event: settings and texts of the event.
-        event_state: scheduled, open, paused, full or closed.
-        state: waiting, called, admitted, completed, lapsed, left or expired; None: no ticket.
+        event_state: scheduled, prequeue, frozen, open, paused, full or closed.
+        state: entered, waiting, called, admitted, completed, lapsed, left or expired; None: no ticket.
         number: the number given at join, 1 or more.
         place: (segment, rank); None while it is not known.
         ahead: people between the mark and the place, 0 or more; None while it is not known.
@@ -79,11 +79,21 @@ class View:
             return self.state
         if self.event_state in ("full", "closed"):
             return self.event_state
-        if self.state in ("waiting", "called"):
-            return {"waiting": "line", "called": "called"}[self.state]
+        if self.state in ("entered", "waiting", "called"):
+            return {"entered": "entered", "waiting": "line", "called": "called"}[self.state]
         if self.event_state in ("scheduled", "paused"):
             return {"scheduled": "countdown", "paused": "paused"}[self.event_state]
         return "join" if self.state is None else "again"
+
+    @property
+    def until(self) -> datetime | None:
+        """The instant that the page counts down to: for a newcomer when joining begins, else the opening."""
+        return self.event.joins_at if self.scene == "countdown" else self.event.opens_at
+
+    @property
+    def before_opening(self) -> bool:
+        """Whether nobody is called yet."""
+        return self.event_state in ("scheduled", "prequeue", "frozen")
 
     @property
     def living(self) -> bool:
@@ -130,8 +140,8 @@ class View:
     @property
     def refresh_seconds(self) -> int | None:
         """When a browser without scripts loads the page again; None: never, it would erase what is typed."""
-        if self.scene == "countdown" and self.event.opens_at is not None:
-            until_opening = int((self.event.opens_at - self.now).total_seconds())
+        if self.scene == "countdown" and self.event.joins_at is not None:
+            until_opening = int((self.event.joins_at - self.now).total_seconds())
             spread = self.now.microsecond % 10  # so that not every phone comes back in the same second
             return min(max(_REFRESH_SECONDS, until_opening + 1 + spread), _LONGEST_REFRESH_SECONDS)
         return _REFRESH_SECONDS if self.living and not self.recoverable else None
@@ -163,6 +173,7 @@ class View:
             "message": self.message,
             "now_ms": _milliseconds(self.now),
             "opens_at_ms": _milliseconds(self.event.opens_at),
+            "until_ms": _milliseconds(self.until),
             "called_until_ms": _milliseconds(self.called_until),
             "place": self.place,
             "ahead": self.ahead,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
 
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
+from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
-from admission.core.event import EventRecord, EventState, state_at
-from admission.core.line import Line, Place
+from admission.core.event import BEFORE_OPENING, EventRecord, EventState, Order, state_at
+from admission.core.line import FIRST_COME, NOWHERE, Line, Place
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot
+from antrean.draw import Permutation
 from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
 _LATELY_SECONDS = 0.1
@@ -38,6 +41,8 @@ class Room:
         self._snapshot: Snapshot | None = None
         self._taken_at = -inf
         self._pace = Pace(record.event.rate_per_second)
+        self._draw: Draw | None = None
+        self._permutation: Permutation | None = None
         self._calls: list[Call] = []
         self._told: Lately
         self._lately_until = -inf
@@ -63,8 +68,19 @@ class Room:
         self._calls += snapshot.calls
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
-        self._snapshot, self._taken_at, self.line = snapshot, taken_at, snapshot.line
+        self._snapshot, self._taken_at, self.line = snapshot, taken_at, self._ordered(snapshot.line)
         self._lately_until = -inf
+
+    def _ordered(self, line: Line) -> Line:
+        """The line with the order of its draw, as far as that is known."""
+        if self.event.order is not Order.DRAW:
+            return line
+        if all(segment.order == FIRST_COME for segment in line.segments) and not line.serving.rank:
+            return line.drawn_together()  # not frozen yet
+        draw = self.record.draw
+        if draw != self._draw:
+            self._draw, self._permutation = draw, draw.permutation() if draw else None
+        return replace(line, permutation=self._permutation)
 
     @property
     def age_seconds(self) -> float:
@@ -93,8 +109,8 @@ class Room:
 
     def _look_around(self) -> Lately:
         event = self.event
-        state = state_at(event, self.now, self._snapshot.completed if self._snapshot else 0)
-        opening = event.opens_at if state is EventState.SCHEDULED else None
+        state = state_at(self.record, self.now, self._snapshot.completed if self._snapshot else 0)
+        opening = event.opens_at if state in BEFORE_OPENING else None
         opens_in_seconds = None if opening is None else int((opening - self.now).total_seconds())
         return lately(event, state, opens_in_seconds, round(min(self.age_seconds, _OLDEST_SECONDS), 1))
 
@@ -113,25 +129,28 @@ class Room:
         return self._snapshot
 
     def holder(self, ticket: Ticket, session: bytes, check: bytes) -> Holder | None:
-        """A ticket as the store knows it; None while the line does not know its epoch."""
-        place = self.line.place(ticket.epoch, ticket.number)
-        if place is None:
-            return None
-        return Holder(session, check, place, ticket.number, place.segment)
+        """A ticket as the store knows it, before its draw NOWHERE; None while the line does not know its epoch."""
+        epoch, number = ticket.epoch, ticket.number
+        undrawn = self.line.undrawn(epoch)
+        place = NOWHERE if undrawn else self.line.place(epoch, number)
+        return None if place is None else Holder(session, check, place, number, self.line.index(epoch))
 
     def waiting_json(self, ticket: Ticket) -> bytes | None:
-        """`standing` of a ticket that waits, as JSON; None when it does not, or when that takes a closer look.
+        """`standing` of a ticket that waits or is to be drawn, as JSON; None when that takes a closer look.
 
         Nearly all requests ask for this: it is written from what holds for everybody and a few numbers.
         """
         told = self._lately()
+        jitter_ratio = random.random()  # noqa: S311 (nothing secret)
         waits = self.line.waits(ticket.epoch, ticket.number)
         if waits is None:
-            return None
-        segment, ahead = waits
+            if not self.line.undrawn(ticket.epoch):
+                return None
+            _, seconds = outlook_json(told.event_state, self._expected_seconds(told, None))
+            return told.entered_json % spread(seconds, jitter_ratio)
+        segment, rank, ahead = waits
         wait, seconds = outlook_json(told.event_state, self._expected_seconds(told, ahead))
-        next_poll_seconds = spread(seconds, random.random())  # noqa: S311 (nothing secret)
-        return told.waiting_json % (segment, ticket.number, ahead, wait, next_poll_seconds)
+        return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio))
 
     def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED) -> Standing:
         """Where a ticket stands.
@@ -141,7 +160,7 @@ class Room:
         """
         told = self._lately()
         place = self.line.place(ticket.epoch, ticket.number)
-        state = state_of(place, self.line, trace)
+        state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch))
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
         expected_seconds = self._expected_seconds(told, ahead)
         seconds = poll_seconds(told.event_state, expected_seconds, called=state is ApplicantState.CALLED)

@@ -53,25 +53,27 @@ class Lately(NamedTuple):
         opens_in_seconds: until the opening; None when it is not ahead.
         age_seconds: of the snapshot.
         waiting_json: Standing of somebody who waits, with places for segment, rank, ahead, wait and next poll.
+        entered_json: Standing of somebody who is to be drawn, with a place for the next poll.
     """
 
     event_state: EventState
     opens_in_seconds: int | None
     age_seconds: float
     waiting_json: bytes
+    entered_json: bytes
 
 
 def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_seconds: float) -> Lately:
     """See Lately."""
     head, message = encode({"event": event.slug, "event_state": state}), encode(event.message)
-    own = b'"place":{"segment":%d,"rank":%d},"ahead":%d,"wait_seconds":%b,"next_poll_seconds":%.1f'
-    waiting_json = b'%b,"state":"waiting",%b,"called_until":null,"message":%b,"as_of_seconds":%.1f}' % (
-        head[:-1].replace(b"%", b"%%"),
-        own,
-        message.replace(b"%", b"%%"),
-        age_seconds,
+    waiting = b'"waiting","place":{"segment":%d,"rank":%d},"ahead":%d,"wait_seconds":%b,"next_poll_seconds":%.1f'
+    entered = b'"entered","place":null,"ahead":null,"wait_seconds":null,"next_poll_seconds":%.1f'
+    waiting_json, entered_json = (
+        b'%b,"state":%b,"called_until":null,"message":%b,"as_of_seconds":%.1f}'
+        % (head[:-1].replace(b"%", b"%%"), own, message.replace(b"%", b"%%"), age_seconds)
+        for own in (waiting, entered)
     )
-    return Lately(state, opens_in_seconds, age_seconds, waiting_json)
+    return Lately(state, opens_in_seconds, age_seconds, waiting_json, entered_json)
 
 
 def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:

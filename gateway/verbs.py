@@ -6,6 +6,7 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -14,6 +15,7 @@ from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
+from admission.core.line import NOWHERE
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
 from admission.keyring import Keyring
@@ -25,6 +27,7 @@ from gateway.room import Room
 from gateway.standing import Standing
 
 NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in their one spelling
+_UNCALLED = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING})
 _CLOSED_TO_JOINS = {
     EventState.SCHEDULED: "event-not-open",
     EventState.FULL: "event-full",
@@ -138,13 +141,17 @@ class Verbs:
     async def standing(self, room: Room, ticket: Ticket) -> Standing:
         """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
         standing = room.standing(ticket)
-        if standing.state is ApplicantState.WAITING or (holder := self.holder(room, ticket)) is None:
+        if standing.state in _UNCALLED or (holder := self.holder(room, ticket)) is None:
             return standing
         try:
             trace = await self._event(room).looks.ask(holder)
         except StoreUnavailable:
             trace = UNKNOWN
-        return room.standing(ticket, trace)
+        standing = room.standing(ticket, trace)
+        if standing.state is ApplicantState.EXPIRED and room.line.entry(ticket.epoch, ticket.number):
+            with suppress(StoreUnavailable):  # else the next look notes it
+                await self._store.expire(room.event.slug, holder)
+        return standing
 
     async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
         """Ask for admission; when admitted, a pass for the target.
@@ -159,7 +166,7 @@ class Verbs:
         if nonce_hash is not None and not NONCE_HASH.fullmatch(nonce_hash):
             raise Refused("nonce-invalid")
         holder = self.holder(room, ticket)
-        if holder is None:
+        if holder is None or holder.place == NOWHERE:
             raise Refused("not-called")
         claimed = await self._ask(room, holder)
         if claimed.problem:

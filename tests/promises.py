@@ -29,6 +29,8 @@ PROMISES = {
     "B5": "Joining again from the same browser, or with the recovery code, gives the same place while it lives",
     "B6": "First come, first served: inversions at the claim stay within rate × front poll interval + the cap on "
     "called and unclaimed",
+    "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
+    "B10": "Postponing, pausing and changing settings never reorders or loses a place",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",

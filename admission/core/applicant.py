@@ -11,6 +11,7 @@ from admission.core.line import Line, Place
 class ApplicantState(StrEnum):
     """An applicant's way through the line; the words are the same in HTTP and on the page."""
 
+    ENTERED = "entered"
     WAITING = "waiting"
     CALLED = "called"
     ADMITTED = "admitted"
@@ -41,8 +42,12 @@ UNTOUCHED = Trace()
 UNKNOWN = Trace(known=False)
 
 
-def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED) -> ApplicantState:
-    """The state of an applicant; a place that the line does not know (yet) is waiting: it is never lost."""
+def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED, *, undrawn: bool = False) -> ApplicantState:
+    """The state of an applicant; a place that the line does not know (yet) is waiting: it is never lost.
+
+    Args:
+        undrawn: the place is to be drawn, and is not yet.
+    """
     if trace.completed:
         return ApplicantState.COMPLETED
     if trace.left:
@@ -51,6 +56,6 @@ def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED) -> Appli
         running = trace.session_started_us is not None
         return ApplicantState.ADMITTED if running else ApplicantState.LAPSED
     if place is None or not line.called(place):
-        return ApplicantState.WAITING
+        return ApplicantState.ENTERED if undrawn else ApplicantState.WAITING
     # Nobody is told that their turn has passed on a guess: a session may be running.
     return ApplicantState.EXPIRED if place <= line.expired and trace.known else ApplicantState.CALLED

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from admission.core.draw import Draw, DrawSource
 
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
@@ -19,10 +21,22 @@ class EventState(StrEnum):
     """Where an event stands on its schedule; the words are the same in HTTP and on the page."""
 
     SCHEDULED = "scheduled"
+    PREQUEUE = "prequeue"
+    FROZEN = "frozen"
     OPEN = "open"
     PAUSED = "paused"
     FULL = "full"
     CLOSED = "closed"
+
+
+BEFORE_OPENING = frozenset({EventState.SCHEDULED, EventState.PREQUEUE, EventState.FROZEN})
+
+
+class Order(StrEnum):
+    """How the pre-queue is ordered."""
+
+    FIRST_COME = "first_come"
+    DRAW = "draw"
 
 
 def _check_slug(slug: str) -> str:
@@ -78,7 +92,8 @@ class Event(BaseModel):
 
     Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of
     the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once,
-    `quota` people in total (None: no limit).
+    `quota` people in total (None: no limit). From `prequeue_at` people join, from `opens_at` they are called; with the
+    order `draw` the pre-queue ends `freeze_seconds` before the opening, and `draw_source` names the value that decides.
 
     Raises:
         pydantic.ValidationError: naming every field that cannot work, all at once.
@@ -97,6 +112,10 @@ class Event(BaseModel):
     quota: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
     session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     grace_seconds: Annotated[int, Field(ge=5, le=86_400)] = 300
+    order: Order = Order.FIRST_COME
+    draw_source: DrawSource | None = None
+    prequeue_at: AwareDatetime | None = None
+    freeze_seconds: Annotated[int, Field(ge=10, le=86_400)] = 300
     opens_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
     paused: bool = False
@@ -109,12 +128,28 @@ class Event(BaseModel):
             raise ValueError("burst is more than one second of rate_per_second; lower it, or raise the rate")
         if self.opens_at and self.closes_at and self.closes_at <= self.opens_at:
             raise ValueError("closes_at is not after opens_at")
+        if self.prequeue_at and not (self.opens_at and self.prequeue_at < (self.freezes_at or self.opens_at)):
+            raise ValueError("prequeue_at is not before opens_at, or not before the freeze of a draw")
+        if self.order is Order.DRAW and not (self.prequeue_at and self.draw_source):
+            raise ValueError("a draw needs prequeue_at, opens_at and draw_source: set them, or order to first_come")
         if missing := [language for language in LANGUAGES if language not in self.texts]:
             raise ValueError(f"texts are missing in: {', '.join(missing)}")
         for language, text in (self.message or {}).items():
             if language not in LANGUAGES or len(text.encode()) > MESSAGE_BYTES:
                 raise ValueError(f"message: id and en, at most {MESSAGE_BYTES} bytes each")
         return self
+
+    @property
+    def joins_at(self) -> datetime | None:
+        """From when on people may join; None: at once."""
+        return self.prequeue_at or self.opens_at
+
+    @property
+    def freezes_at(self) -> datetime | None:
+        """When the entries of the draw are fixed; None without a draw."""
+        if self.order is not Order.DRAW or self.opens_at is None:
+            return None
+        return self.opens_at - timedelta(seconds=self.freeze_seconds)
 
     def allows_target(self, url: str) -> bool:
         """Whether an applicant may be sent to this URL: its origin is exactly one of the event's."""
@@ -127,7 +162,8 @@ class Event(BaseModel):
 class EventRecord(BaseModel):
     """An event as it travels between processes and outlives Redis: the highest version wins.
 
-    `pepper` is the key of the event's identity tags, encrypted under the wrapping key of the secrets file.
+    `pepper` is the key of the event's identity tags, encrypted under the wrapping key of the secrets file. `draw` holds
+    the facts of the draw, of an event that has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,19 +171,38 @@ class EventRecord(BaseModel):
     version: Annotated[int, Field(ge=1)]
     event: Event
     pepper: str
+    draw: Draw | None = None
+
+    @property
+    def awaits_draw(self) -> bool:
+        """Whether an order is to be drawn, and is not yet: nobody is called before."""
+        return self.event.order is Order.DRAW and not (self.draw and self.draw.drawn)
 
 
-def state_at(event: Event, now: datetime, completed: int) -> EventState:
+def state_at(record: EventRecord, now: datetime, completed: int) -> EventState:
     """The state of an event at an instant.
 
     Args:
         now: the time on Redis' clock, with a zone.
         completed: people who have completed, in total.
     """
+    event = record.event
     if event.closes_at is not None and now >= event.closes_at:
         return EventState.CLOSED
     if event.opens_at is not None and now < event.opens_at:
-        return EventState.SCHEDULED
+        return _state_before(record, now)
+    if record.awaits_draw:  # never a fallback: without the value nobody's place is known
+        return EventState.FROZEN
     if event.quota is not None and completed >= event.quota:
         return EventState.FULL
     return EventState.PAUSED if event.paused else EventState.OPEN
+
+
+def _state_before(record: EventRecord, now: datetime) -> EventState:
+    event = record.event
+    sealed = record.draw is not None and record.draw.root is not None  # a postponement thaws nothing
+    if sealed or (event.freezes_at is not None and now >= event.freezes_at):
+        return EventState.FROZEN
+    if event.prequeue_at is not None and now >= event.prequeue_at:
+        return EventState.PREQUEUE
+    return EventState.SCHEDULED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp
 
-from admission.core.event import EventState
+from admission.core.event import BEFORE_OPENING, EventState
 
 _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
 _PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
@@ -78,7 +78,9 @@ def poll_seconds(state: EventState, wait_seconds: int | None, *, called: bool) -
     if wait_seconds is None:
         return HEARTBEAT_NEAR_SECONDS
     near = HEARTBEAT_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
-    return min(max(_SOONEST_SECONDS, wait_seconds / 2), near, HEARTBEAT_FAR_SECONDS)
+    # The opening calls only a few: nobody needs to be there in that second, and so nobody asks more often before it.
+    soon = near if state in BEFORE_OPENING else max(_SOONEST_SECONDS, wait_seconds / 2)
+    return min(soon, near, HEARTBEAT_FAR_SECONDS)
 
 
 def spread(seconds: float, jitter_ratio: float) -> float:

@@ -8,19 +8,21 @@
 | `antrean:{slug}:sessions` | zset | session (12 bytes) -> start, µs | none | claim, report, leave | all |
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
+| `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes) | none | all but advance | all |
 
 All of them last until the event is purged; each is bounded by the line, the capacity, the grace or the settings.
 
 The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch, order, size], …]`, those before the
-present one), `size` (numbers issued in the present epoch), `serving` and `expired` (marks), `tat_us` (token bucket:
-theoretical arrival time of the next admission), `open_ms` (open clock: time in which the event was open and answered),
-`ticked_us` (when it last advanced), `admitted` and `completed` (totals).
+present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present epoch),
+`serving` and `expired` (marks), `tat_us` (token bucket: theoretical arrival time of the next admission), `open_ms`
+(open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted` and
+`completed` (totals).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 
-A row of the index: flags (1 admitted, 2 completed, 4 left), the segment of its epoch (2 bytes), the number (4 bytes),
-the check of the browser's key (6 bytes). Buckets keep small hashes, which Redis packs tightly.
+A row of the index: flags (1 admitted, 2 completed, 4 left, 8 expired), the position of its epoch among all (2 bytes),
+the number (4 bytes), the check of the browser's key (6 bytes). Buckets keep small hashes, which Redis packs tightly.
 """
 
 from __future__ import annotations
@@ -46,9 +48,17 @@ class EventKeys:
         """The bitmap of places of a segment that were admitted or left."""
         return f"{self._prefix}:settled:{segment}"
 
+    def entries(self, root: str) -> str:
+        """The entry list of a draw, by the beginning of its root."""
+        return f"{self._prefix}:entries:{root[:16]}"
+
+    def bucket(self, number: int) -> str:
+        """A bucket of the index, 0 to 65,535."""
+        return f"{self._prefix}:index:{number}"
+
     def index(self, session: bytes) -> str:
         """The bucket of the index that holds a session's row."""
-        return f"{self._prefix}:index:{int.from_bytes(session[:BUCKET_BYTES], 'big')}"
+        return self.bucket(int.from_bytes(session[:BUCKET_BYTES], "big"))
 
 
 def pack_place(place: Place) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -34,7 +34,12 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a place: what claim, leave and look ask for. `segment` is the one of the ticket's epoch."""
+    """Who holds a place: what claim, leave, look and expire ask for.
+
+    Args:
+        place: `NOWHERE` before its draw, when it can only be left.
+        segment: the position of the ticket's epoch among all.
+    """
 
     session: bytes
     check: bytes
@@ -56,6 +61,19 @@ class Claimed(msgspec.Struct, frozen=True):
     session_started_us: int = 0
     repeated: bool = False
     retry_seconds: float = 0.0
+
+
+class Row(NamedTuple):
+    """What the index holds of a session: flags, the position of the epoch among all, and the number."""
+
+    flags: int
+    segment: int
+    number: int
+
+    @property
+    def left(self) -> bool:
+        """Whether the place was given up."""
+        return bool(self.flags & 4)
 
 
 class Call(NamedTuple):
@@ -90,6 +108,8 @@ class Snapshot:
     unclaimed: int
 
 
+BUCKETS = 65_536  # of the index
+BUCKETS_AT_ONCE = 64  # a few thousand rows: Redis is kept for about a millisecond
 BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
 
 
@@ -111,6 +131,9 @@ class Store(Protocol):
     async def leave(self, slug: str, holder: Holder) -> str:
         """Give a place up: '' when done (or done before), else the slug of the refusal."""
 
+    async def expire(self, slug: str, holder: Holder) -> bool:
+        """Note that the grace of a drawn place has ended, so that its tag may take a new one; False when it has not."""
+
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
         """The origin's word on sessions, as (kind, session): a result each, in order.
 
@@ -128,6 +151,18 @@ class Store(Protocol):
 
     async def advance(self, slug: str, target: Place) -> Place:
         """Move the mark up to a target, never back and never past the tail; returns where it stands."""
+
+    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:
+        """Sessions and rows of BUCKETS_AT_ONCE buckets of the index, in no order."""
+
+    async def keep_entries(self, slug: str, root: str, pieces: Mapping[str, bytes]) -> None:
+        """Keep parts of the entry list with this root, by name."""
+
+    async def entries(self, slug: str, root: str, names: Sequence[str]) -> list[bytes | None]:
+        """Parts of the entry list with this root; None for what is not there."""
+
+    async def drop_entries(self, slug: str, root: str) -> None:
+        """Forget the entry list with this root."""
 
     async def snapshot(self, slug: str) -> Snapshot:
         """The event now; it also becomes what this store folds into every later call."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
 from admission.core.applicant import Trace
-from admission.core.event import Event, EventRecord
-from admission.core.line import Line, Place, Segment
+from admission.core.event import EventRecord
+from admission.core.line import FIRST_COME, Line, Place, Segment
 from admission.store.keys import pack_place, unpack_place
-from admission.store.protocol import Call, Holder, Snapshot
+from admission.store.protocol import Call, Holder, Row, Snapshot
 
-FIRST_COME = "first_come"
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
 _ADMITTED, _COMPLETED, _LEFT = 1, 2, 4
@@ -33,10 +33,9 @@ def fold_line(snapshot: Snapshot) -> bytes:
     return json.dumps(seen, separators=(",", ":")).encode()
 
 
-def limits_of(event: Event) -> dict[str, int | float]:
+def limits_of(record: EventRecord) -> dict[str, int | float]:
     """The limits that scripts need, in their units: µs, ms, counts; quota -1 for none."""
-    opens_us = int(event.opens_at.timestamp() * 1_000_000) if event.opens_at else 0
-    closes_us = int(event.closes_at.timestamp() * 1_000_000) if event.closes_at else _NEVER_US
+    event = record.event
     return {
         "interval_us": 1_000_000 / event.rate_per_second,
         "burst": event.burst,
@@ -44,18 +43,15 @@ def limits_of(event: Event) -> dict[str, int | float]:
         "quota": -1 if event.quota is None else event.quota,
         "session_us": event.session_seconds * 1_000_000,
         "grace_ms": event.grace_seconds * 1000,
-        "opens_us": opens_us,
-        "closes_us": closes_us,
+        "freezes_us": _us(event.freezes_at, _NEVER_US),
+        "opens_us": _NEVER_US if record.awaits_draw else _us(event.opens_at, 0),
+        "closes_us": _us(event.closes_at, _NEVER_US),
         "paused": int(event.paused),
     }
 
 
-class Row(NamedTuple):
-    """A row of the index, see admission.store.keys."""
-
-    flags: int
-    segment: int
-    number: int
+def _us(instant: datetime | None, none_us: int) -> int:
+    return none_us if instant is None else int(instant.timestamp() * 1_000_000)
 
 
 def read_row(packed: bytes | None) -> Row | None:

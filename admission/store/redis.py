@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from admission.core.applicant import Trace
 from admission.core.event import EventRecord
 from admission.core.line import Line, Place
 from admission.store.connection import Connection
-from admission.store.keys import EVENTS, EventKeys, pack_place, unpack_place
-from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
+from admission.store.keys import BUCKET_BYTES, EVENTS, EventKeys, pack_place, unpack_place
+from admission.store.protocol import BUCKETS_AT_ONCE, Claimed, Entry, Holder, Joined, Row, Snapshot
 from admission.store.reading import (
     SEEN_NOTHING,
     fold_line,
@@ -22,6 +22,8 @@ from admission.store.reading import (
     read_trace,
 )
 from admission.store.scripts import script
+
+_PIECES_AT_ONCE = 32  # 200 kB
 
 
 class _Known:
@@ -63,7 +65,7 @@ class RedisStore:
     async def put_event(self, record: EventRecord) -> EventRecord:
         """See Store."""
         event = self._event(record.event.slug)
-        limits = [part for pair in limits_of(record.event).items() for part in pair]
+        limits = [part for pair in limits_of(record).items() for part in pair]
         stands = await self._mutate("put_event", event, [], [record.version, record.model_dump_json(), *limits])
         await self._redis.command("SADD", EVENTS, record.event.slug)
         return EventRecord.model_validate_json(stands)
@@ -101,9 +103,15 @@ class RedisStore:
             event.keys.settled(holder.place.segment),
             event.keys.index(holder.session),
         ]
-        args = [holder.session, pack_place(holder.place), holder.segment, holder.number]
+        args = [holder.session, pack_place(holder.place), holder.segment, holder.number, holder.check]
         problem: bytes = await self._mutate("leave", event, keys, args)
         return problem.decode()
+
+    async def expire(self, slug: str, holder: Holder) -> bool:
+        """See Store."""
+        event = self._event(slug)
+        args = [holder.session, pack_place(holder.place), holder.segment, holder.number]
+        return bool(await self._mutate("expire", event, [event.keys.index(holder.session)], args))
 
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
         """See Store."""
@@ -146,6 +154,34 @@ class RedisStore:
         event = self._event(slug)
         serving, _, _ = await self._mutate("advance", event, [event.keys.calls], [pack_place(target)])
         return unpack_place(int(serving))
+
+    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:
+        """See Store."""
+        keys = self._event(slug).keys
+        numbers = range(first_bucket, first_bucket + BUCKETS_AT_ONCE)
+        answer = await self._redis.run(script("rows_of"), [keys.bucket(number) for number in numbers], [])
+        return [
+            (number.to_bytes(BUCKET_BYTES, "big") + rest, row)
+            for number, flat in zip(numbers, answer, strict=True)
+            for rest, packed in zip(flat[::2], flat[1::2], strict=True)
+            if (row := read_row(packed))
+        ]
+
+    async def keep_entries(self, slug: str, root: str, pieces: Mapping[str, bytes]) -> None:
+        """See Store."""
+        key, items = self._event(slug).keys.entries(root), list(pieces.items())
+        for start in range(0, len(items), _PIECES_AT_ONCE):
+            flat = [part for item in items[start : start + _PIECES_AT_ONCE] for part in item]
+            await self._redis.command("HSET", key, *flat)
+
+    async def entries(self, slug: str, root: str, names: Sequence[str]) -> list[bytes | None]:
+        """See Store."""
+        found: list[bytes | None] = await self._redis.command("HMGET", self._event(slug).keys.entries(root), *names)
+        return found
+
+    async def drop_entries(self, slug: str, root: str) -> None:
+        """See Store."""
+        await self._redis.command("UNLINK", self._event(slug).keys.entries(root))
 
     async def snapshot(self, slug: str) -> Snapshot:
         """See Store."""

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _READ_ONLY = "no-writes"
+BEFORE = ("prelude", "rows")  # stand before every verb that mutates
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,6 @@ def script(name: str) -> Script:
     found = _FLAGS.search(verb)
     flags = found.group(1) if found else ""
     mutates = _READ_ONLY not in flags
-    prelude = (folder / "prelude.lua").read_text(encoding="utf-8") if mutates else ""
-    text = f"#!lua flags={flags}\n{prelude}{verb}" if flags else f"#!lua\n{prelude}{verb}"
+    before = "".join((folder / f"{each}.lua").read_text(encoding="utf-8") for each in BEFORE) if mutates else ""
+    text = f"#!lua flags={flags}\n{before}{verb}" if flags else f"#!lua\n{before}{verb}"
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), mutates)

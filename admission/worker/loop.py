@@ -11,9 +11,11 @@ import structlog
 from admission.core.calling import Decision, Sample, decide
 from admission.core.errors import ConfigurationError, StoreUnavailable
 from admission.core.event import EventRecord, EventState, state_at
+from admission.core.line import Line
 from admission.data_dir import RecordFiles
 from admission.store.protocol import Snapshot, Store
 from admission.worker.metrics import WorkerMetrics
+from admission.worker.sealing import Sealer, awaits_sealing
 
 log = structlog.get_logger()
 
@@ -30,6 +32,8 @@ class Worker:
         self._files = files
         self._metrics = metrics
         self._tick_seconds = tick_seconds
+        self._sealer = Sealer(store)
+        self._sealing: dict[str, asyncio.Task[None]] = {}
         self._records: dict[str, EventRecord] = {}
         self._ticked_at = time.monotonic()
 
@@ -70,11 +74,24 @@ class Worker:
                 return
             self._hold(snapshot.record)
             await self._act(slug, snapshot)
+            if slug not in self._sealing and awaits_sealing(snapshot.record, snapshot.line):
+                self._sealing[slug] = asyncio.create_task(self._seal(snapshot.record, snapshot.line))
         except StoreUnavailable as error:
             self._metrics.tick_failures.labels(slug).inc()
             log.warning("tick-failed", slug=slug, reason=error.reason)
         finally:
             self._metrics.tick_seconds.labels(slug).observe(time.perf_counter() - began)
+
+    async def _seal(self, record: EventRecord, line: Line) -> None:
+        slug = record.event.slug
+        try:
+            self._hold(await self._sealer.seal(record, line))
+        except StoreUnavailable as error:
+            log.warning("not-sealed", slug=slug, reason=error.reason)  # the next tick tries again
+        except Exception as error:  # our mistake must not end the ticks
+            log.error("not-sealed", slug=slug, error=type(error).__name__)
+        finally:
+            del self._sealing[slug]
 
     def _hold(self, record: EventRecord) -> None:
         slug = record.event.slug
@@ -88,7 +105,7 @@ class Worker:
     async def _act(self, slug: str, snapshot: Snapshot) -> None:
         event = self._records[slug].event
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
-        state = state_at(event, now, snapshot.completed)
+        state = state_at(self._records[slug], now, snapshot.completed)
         decision = decide(
             Sample(
                 open=state is EventState.OPEN,
@@ -116,5 +133,6 @@ class Worker:
         metrics.completed.labels(slug).set(snapshot.completed)
         for each in EventState:
             metrics.event_state.labels(slug, each.value).set(each is state)
+        metrics.opens.labels(slug).set(event.opens_at.timestamp() if event.opens_at else 0)
         metrics.decisions.labels(slug, decision.reason).inc()
         metrics.last_tick.labels(slug).set_to_current_time()

@@ -29,6 +29,7 @@ class WorkerMetrics:
         self.admitted = gauge("admitted_people", "Sessions begun since the event's first.")
         self.completed = gauge("completed_people", "People who completed.")
         self.event_state = gauge("event_state", "1 for the state that the event is in, 0 for all others.", "state")
+        self.opens = gauge("opens_timestamp_seconds", "When the event opens or opened; 0 where it has no such instant.")
         self.last_tick = gauge("last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark.")
         self.decisions = Counter(
             "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry

@@ -155,6 +155,21 @@ def event_create(file: Annotated[Path, typer.Argument(help="The event, in TOML."
         create_event(file, data_dir)
 
 
+@event_app.command("draw-value")
+def event_draw_value(
+    slug: str,
+    value: Annotated[str | None, typer.Argument(help="The public value, exactly as it was made known.")] = None,
+    drand: Annotated[Path | None, typer.Option(help="JSON of the drand round that was named.")] = None,
+    by: Annotated[str, typer.Option(help="Whose word it is: shown to everybody.")] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Give the value that decides the draw: the order and the seed become public. It cannot be taken back."""
+    from antrean.commands.draw import give_value
+
+    with told_plainly():
+        give_value(slug, value, drand, by or ("drand" if drand else ""), data_dir)
+
+
 @event_app.command("show")
 def event_show(slug: str, data_dir: DataDir = None) -> None:
     """Print the record of an event as JSON."""

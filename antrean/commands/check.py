@@ -11,7 +11,7 @@ from rich.console import Console
 from admission.core.errors import ConfigurationError, StoreUnavailable
 from admission.core.event import LANGUAGES, Event
 from admission.data_dir import RecordFiles, SecretsFile
-from admission.keyring import unwrap_pepper
+from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
 from admission.store.connection import Connection
 from antrean.commands.events import read_event
@@ -63,7 +63,7 @@ def _look_at_secrets(settings: Settings) -> None:
     problems = []
     for record in RecordFiles(settings.data_dir).all():
         try:
-            unwrap_pepper(record.pepper, keyring.wrapping)
+            unwrap(record.pepper, keyring.wrapping)
         except ConfigurationError as error:
             problems += [f"{record.event.slug}: {problem}" for problem in error.problems]
     if problems:

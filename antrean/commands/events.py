@@ -1,4 +1,4 @@
-"""`antrean keys` and `antrean event …`: secrets and records."""
+"""`antrean keys` and `antrean event create`, `show`: secrets and records."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from admission.core.draw import Draw
 from admission.core.errors import ConfigurationError
-from admission.core.event import Event, EventRecord
+from admission.core.event import Event, EventRecord, Order
 from admission.data_dir import RecordFiles, SecretsFile
-from admission.keyring import wrap_pepper
+from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.connection import Connection
 from admission.store.protocol import Store
 from admission.store.redis import RedisStore
 from antrean.commands.processes import needed_redis
+from antrean.draw import SEED_BYTES, commitment_of
 
 _PEPPER_BYTES = 32
 
@@ -41,23 +43,44 @@ def read_event(file: Path) -> Event:
 async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_key: bytes) -> EventRecord:
     """Make these settings the event's: a new record, or the next version of the one that stands.
 
-    The pepper is made once and kept: with another one nobody's NIK would lead to their place.
+    The pepper is made once and kept: with another one nobody's NIK would lead to their place. So is the seed of the
+    draw: it was committed to.
+
+    Raises:
+        ConfigurationError: when people have joined under another order, or under another source of the draw's value.
     """
     slug = event.slug
-    stands = (await store.snapshot(slug)).record
+    snapshot = await store.snapshot(slug)
     kept = next((record for record in files.all() if record.event.slug == slug), None)
-    known = max((record for record in (stands, kept) if record), key=lambda record: record.version, default=None)
+    known = max((each for each in (snapshot.record, kept) if each), key=lambda record: record.version, default=None)
+    if known is not None and snapshot.line.size:
+        _refuse_other_draw(known.event, event)
+    draw = (known.draw if known else None) or (_new_draw(wrapping_key) if event.order is Order.DRAW else None)
     if known is None:
-        record = EventRecord(
-            version=1, event=event, pepper=wrap_pepper(secrets.token_bytes(_PEPPER_BYTES), wrapping_key)
-        )
+        pepper = wrap(secrets.token_bytes(_PEPPER_BYTES), wrapping_key)
+        record = EventRecord(version=1, event=event, pepper=pepper, draw=draw)
+    elif known.event == event:
+        record = known
     else:
-        record = (
-            known if known.event == event else EventRecord(version=known.version + 1, event=event, pepper=known.pepper)
-        )
+        record = known.model_copy(update={"version": known.version + 1, "event": event, "draw": draw})
     record = await store.put_event(record)
     files.keep(record)
     return record
+
+
+def _new_draw(wrapping_key: bytes) -> Draw:
+    seed = secrets.token_bytes(SEED_BYTES)
+    return Draw(commitment=commitment_of(seed).hex(), sealed_seed=wrap(seed, wrapping_key))
+
+
+def _refuse_other_draw(stands: Event, event: Event) -> None:
+    problems = [
+        f"{event.slug}: {name} cannot change once people have joined; set it back"
+        for name in ("order", "draw_source")
+        if getattr(stands, name) != getattr(event, name)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def create_keys(data_dir: Path | None) -> None:

@@ -46,7 +46,8 @@ async function askShared() {
   const shared = await answer.json();
   succeeded(interval);
   const opens = shared.opens_at ? Date.parse(shared.opens_at) : null;
-  const postponed = facts.event_state === "scheduled" && opens !== facts.opens_at_ms;
+  const before = facts.event_state === "scheduled" || facts.event_state === "prequeue" || facts.event_state === "frozen";
+  const postponed = before && opens !== facts.opens_at_ms;
   if (postponed || shared.state !== facts.event_state) return renew();
   if (myMessage(shared.message) !== facts.message) return renew();
   if (facts.scene !== "line" || !facts.place) return;
@@ -85,7 +86,8 @@ function plan() {
   if (renewed || !asking) return;
   const mine = askAt - Date.now();
   const shared = 1000 * spread() * slowness() * Math.max(15, facts.living ? interval / 4 : interval);
-  const sharing = !failures && (!facts.living || (facts.scene === "line" && !document.hidden));
+  const watching = facts.scene === "line" || facts.scene === "entered";
+  const sharing = !failures && (!facts.living || (watching && !document.hidden));
   timer = setTimeout(ask, sharing && (!facts.living || shared < mine) ? shared : Math.max(0, mine));
 }
 plan();

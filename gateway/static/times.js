@@ -49,8 +49,8 @@ function ageText(seconds) {
 
 // What ticks: the way to the opening, and the time left to enter.
 function tick() {
-  if (facts.opens_at_ms) {
-    const left = Math.max(0, Math.floor((facts.opens_at_ms - now()) / 1000));
+  if (facts.until_ms) {
+    const left = Math.max(0, Math.floor((facts.until_ms - now()) / 1000));
     document.querySelectorAll("#countdown [data-unit]").forEach((part) => {
       const size = Number(part.dataset.unit);
       const whole = { 86400: Infinity, 3600: 24, 60: 60, 1: 60 }[size];
@@ -68,8 +68,8 @@ if (byId("countdown") || byId("deadline")) {
   tick();
   setInterval(tick, 1000);
 }
-if (byId("countdown") && facts.opens_at_ms > facts.now_ms) {
-  const untilOpening = facts.opens_at_ms - facts.now_ms + 8000 * Math.random(); // not all in the same second
+if (byId("countdown") && facts.scene === "countdown" && facts.until_ms > facts.now_ms) {
+  const untilOpening = facts.until_ms - facts.now_ms + 8000 * Math.random(); // not all in the same second
   const longestTimer = 2147483647; // milliseconds; browsers fire at once beyond
   if (untilOpening < longestTimer) setTimeout(renew, untilOpening);
 }

@@ -9,7 +9,7 @@ import pytest
 
 from admission.core.errors import StoreUnavailable
 from admission.core.identity import check_of, session_of, tag_of
-from admission.keyring import wrap_pepper
+from admission.keyring import wrap
 from admission.store import keys as data_model
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore
@@ -22,7 +22,9 @@ def permanent_patterns() -> list[re.Pattern[str]]:
     """Names of keys that may last, from the table in keys.py: those whose TTL column says `none`."""
     rows = re.findall(r"^\| `([^`]+)` \|[^|]*\|[^|]*\| none \|", data_model.__doc__ or "", re.MULTILINE)
     escaped = (re.escape(row) for row in rows)
-    return [re.compile(re.sub(r"<[a-z]+>", r"\\d+", name.replace(r"\{slug\}", r"\{[a-z0-9-]+\}"))) for name in escaped]
+    return [
+        re.compile(re.sub(r"<[a-z]+>", r"[0-9a-f]+", name.replace(r"\{slug\}", r"\{[a-z0-9-]+\}"))) for name in escaped
+    ]
 
 
 def leaked(server: RedisServer) -> list[str]:
@@ -43,7 +45,7 @@ async def test_every_key_is_on_the_permanent_list_or_ends(store: RedisStore, red
         await hall.report("completed", *guests[2:4])
         redis_server.client.hset(hall.keys.line, "life", "another")
         await hall.expire(redis_server)
-    assert len(permanent_patterns()) == 7
+    assert len(permanent_patterns()) == 8
     assert redis_server.client.dbsize() > 20
     assert leaked(redis_server) == []
 
@@ -106,7 +108,7 @@ async def test_a_dump_holds_neither_nik_nor_pepper_nor_browser_key(
 ) -> None:
     nik, browser_key, pepper, wrapping = "3171234505900123", secrets.token_urlsafe(32), b"p" * 31 + b"!", b"w" * 32
     hall = Hall(store)
-    await hall.put(make_record(pepper=wrap_pepper(pepper, wrapping)))
+    await hall.put(make_record(pepper=wrap(pepper, wrapping)))
     tag = tag_of(pepper, SLUG, nik)
     entry = Entry(session_of(SLUG, tag, "", 0), check_of(browser_key.encode()))
     await hall.admit(Guest(entry, *await store.join(SLUG, [entry])))

@@ -230,7 +230,9 @@ async def test_the_deployment_s_secrets_are_needed_to_serve_its_events(
     }
     await deployment.put_event("secrets")
     checked = await antrean_(tmp_path, "check", "--json", **variables)
-    assert "secrets: the event's pepper was wrapped under another key" in "\n".join(json.loads(checked.out)["problems"])
+    assert "secrets: the event's secrets were wrapped under another key" in "\n".join(
+        json.loads(checked.out)["problems"]
+    )
     served = await antrean_(tmp_path, "serve", "--port", "0", "--metrics-port", "0", **variables)
     assert (served.code, "wrapped under another key" in served.err) == (2, True)
 

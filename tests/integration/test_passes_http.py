@@ -17,7 +17,7 @@ import pytest
 from admission.core.event import origin_of
 from admission.core.identity import session_of, tag_of
 from admission.data_dir import RecordFiles
-from admission.keyring import unwrap_pepper
+from admission.keyring import unwrap
 from admission.store.keys import EventKeys
 from antrean.passes import Pass, PassVerifier
 from tests.eventually import eventually
@@ -262,7 +262,7 @@ async def test_a_session_that_ran_out_is_told_so(api: Api, deployment: Deploymen
     ticket = await api.called(nik)
     assert (await api.claim(ticket)).status == 201
     record = next(each for each in RecordFiles(deployment.data_dir).all() if each.event.slug == api.slug)
-    pepper = unwrap_pepper(record.pepper, deployment.secrets.keyring().wrapping)
+    pepper = unwrap(record.pepper, deployment.secrets.keyring().wrapping)
     session = session_of(api.slug, tag_of(pepper, api.slug, nik), "", 0)
     # A session's start is data too: it is moved back by the length of a session.
     client: Any = deployment.server.client

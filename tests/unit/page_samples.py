@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from admission.core.event import Event, EventTexts
+from admission.core.draw import DrawSource
+from admission.core.event import Event, EventTexts, Order
 from admission.core.nik import parse_nik
 from gateway.page_problems import PROBLEMS
 from gateway.page_views import View
@@ -52,6 +53,16 @@ EVENT = Event(
     closes_at=OPENING + timedelta(days=5),
     texts=TEXTS,
 )
+DRAWN_EVENT = EVENT.model_copy(
+    update={
+        "order": Order.DRAW,
+        "prequeue_at": OPENING - timedelta(days=2),
+        "draw_source": DrawSource(
+            kind="published",
+            says="IHSG, angka penutupan 11 April 2020 (Jakarta Composite Index, closing figure of 11 April 2020)",
+        ),
+    }
+)
 OTHER_EVENT = Event(slug="beasiswa", origin="https://beasiswa.example", identity=False, texts=TEXTS)
 
 _NEWCOMER = View(event=EVENT, event_state="open", now=NOW)
@@ -74,6 +85,19 @@ _CALLED = replace(
     next_poll_seconds=3,
 )
 _BEFORE_OPENING = OPENING - timedelta(days=1, hours=2, minutes=14, seconds=9)
+_FROZEN = OPENING - timedelta(minutes=4, seconds=9)
+_ENTERED = replace(
+    _WAITING,
+    event=DRAWN_EVENT,
+    event_state="frozen",
+    state="entered",
+    now=_FROZEN,
+    place=None,
+    ahead=None,
+    wait_seconds=None,
+    progress_ratio=None,
+    next_poll_seconds=60,
+)
 
 
 def views(language: str) -> dict[str, View]:
@@ -94,7 +118,12 @@ def _newcomers() -> dict[str, View]:
         "countdown-unknown": replace(
             _NEWCOMER, event_state="scheduled", event=EVENT.model_copy(update={"opens_at": None})
         ),
+        "countdown-prequeue": replace(
+            _NEWCOMER, event_state="scheduled", event=DRAWN_EVENT, now=OPENING - timedelta(days=3)
+        ),
         "join": _NEWCOMER,
+        "join-prequeue": replace(_NEWCOMER, event=DRAWN_EVENT, event_state="prequeue", now=_BEFORE_OPENING),
+        "join-frozen": replace(_NEWCOMER, event=DRAWN_EVENT, event_state="frozen", now=_FROZEN),
         "join-anonymous": replace(_NEWCOMER, event=OTHER_EVENT),
         "join-second-person": replace(_NEWCOMER, slot=2),
         "paused": replace(_NEWCOMER, event_state="paused"),
@@ -106,7 +135,12 @@ def _newcomers() -> dict[str, View]:
 
 def _holders() -> dict[str, View]:
     return {
+        "entered": replace(_ENTERED, event_state="prequeue", now=_BEFORE_OPENING),
+        "entered-frozen": _ENTERED,
+        "entered-overdue": replace(_ENTERED, now=NOW),
+        "entered-postponed": replace(_ENTERED, event_state="scheduled", now=OPENING - timedelta(days=3)),
         "line": _WAITING,
+        "line-prequeue": replace(_WAITING, event_state="prequeue", now=_BEFORE_OPENING, wait_seconds=None),
         "line-long": replace(
             _WAITING,
             number=LONGEST_NUMBER,

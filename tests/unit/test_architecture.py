@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from admission.store.scripts import BEFORE
 from tests.unit.repository import PACKAGES, ROOT, imports, is_standard, is_within, modules, tree
 
 MODULE_LINES_MAX = 300
@@ -149,7 +150,7 @@ def _scripts() -> list[Path]:
 
 
 def _verbs() -> list[Path]:
-    return [script for script in _scripts() if script.name != "prelude.lua"]
+    return [script for script in _scripts() if script.stem not in BEFORE]
 
 
 def _header(script: Path) -> list[str]:

@@ -34,11 +34,11 @@ HOUR = timedelta(hours=1)
     ],
 )
 def test_the_state_follows_schedule_quota_and_pause(fields: dict[str, Any], completed: int, state: str) -> None:
-    assert state_at(make_event(**fields), NOW, completed) is EventState(state)
+    assert state_at(make_record(**fields), NOW, completed) is EventState(state)
 
 
 def test_instants_of_any_zone_are_the_same_instant() -> None:
-    jakarta = make_event(opens_at="2026-11-25T16:00:00+07:00")
+    jakarta = make_record(opens_at="2026-11-25T16:00:00+07:00")
     assert state_at(jakarta, NOW, 0) is EventState.OPEN
     assert state_at(jakarta, NOW - timedelta(seconds=1), 0) is EventState.SCHEDULED
 

@@ -8,51 +8,51 @@ from joserfc.jws import serialize_compact
 
 from admission.core.errors import ConfigurationError
 from admission.core.ticket import TicketKeys
-from admission.keyring import Keyring, unwrap_pepper, wrap_pepper
+from admission.keyring import Keyring, unwrap, wrap
 from antrean.passes import new_key
 
 PEPPER, WRAPPING = b"pepper-of-the-event-32-bytes-long", b"w" * 32
 
 
 def test_a_pepper_comes_back_under_its_key() -> None:
-    assert unwrap_pepper(wrap_pepper(PEPPER, WRAPPING), WRAPPING) == PEPPER
+    assert unwrap(wrap(PEPPER, WRAPPING), WRAPPING) == PEPPER
 
 
 @pytest.mark.promise("D7")
 def test_a_wrapped_pepper_hides_it_and_is_new_each_time() -> None:
-    one, other = wrap_pepper(PEPPER, WRAPPING), wrap_pepper(PEPPER, WRAPPING)
+    one, other = wrap(PEPPER, WRAPPING), wrap(PEPPER, WRAPPING)
     assert one != other
     assert PEPPER.decode() not in one and PEPPER.hex() not in one
 
 
 def test_another_key_opens_nothing_and_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="same secrets file"):
-        unwrap_pepper(wrap_pepper(PEPPER, WRAPPING), b"x" * 32)
+        unwrap(wrap(PEPPER, WRAPPING), b"x" * 32)
 
 
 @pytest.mark.parametrize("part", range(5))
 def test_an_altered_pepper_is_refused(part: int) -> None:
-    parts = wrap_pepper(PEPPER, WRAPPING).split(".")
+    parts = wrap(PEPPER, WRAPPING).split(".")
     parts[part] = "AAAA" + parts[part][4:]
     with pytest.raises(ConfigurationError):
-        unwrap_pepper(".".join(parts), WRAPPING)
+        unwrap(".".join(parts), WRAPPING)
 
 
 @pytest.mark.parametrize("wrapped", ["", ".", "....", "pepper", "a.b.c.d.e"])
 def test_text_that_is_no_pepper_is_refused(wrapped: str) -> None:
     with pytest.raises(ConfigurationError):
-        unwrap_pepper(wrapped, WRAPPING)
+        unwrap(wrapped, WRAPPING)
 
 
 def test_a_signed_text_is_no_pepper() -> None:
     signed = serialize_compact({"alg": "HS256"}, PEPPER, OctKey.import_key(WRAPPING))
     with pytest.raises(ConfigurationError):
-        unwrap_pepper(signed, WRAPPING)
+        unwrap(signed, WRAPPING)
 
 
 def test_an_empty_pepper_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="empty"):
-        unwrap_pepper(wrap_pepper(b"", WRAPPING), WRAPPING)
+        unwrap(wrap(b"", WRAPPING), WRAPPING)
 
 
 def test_a_keyring_tells_no_secret() -> None:

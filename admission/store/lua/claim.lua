@@ -34,7 +34,7 @@ local function claim(session, check, place, segment, number, settled, bucket)
   if row and not mine and not ended(row, started) then return {'identity-in-line', 0, 0, 0} end
   if mine and has(row, COMPLETED) then return {'completed', 0, 0, 0} end
   if mine and has(row, ADMITTED) and started then return {'', whole(started), 1, 0} end
-  local used = redis.call('GETBIT', settled, place % RANKS) == 1
+  local used = mine and has(row, LEFT) or redis.call('GETBIT', settled, place % RANKS) == 1
   if used then return {mine and has(row, ADMITTED) and not has(row, LEFT) and 'session-lapsed' or 'left', 0, 0, 0} end
   local problem = event_problem() or (place > tonumber(line.serving) and 'not-called')
     or (place <= tonumber(line.expired) and 'grace-over')

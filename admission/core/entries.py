@@ -1,0 +1,46 @@
+"""The entry list of a draw: the sessions of all who are in it, in order, and the tree over them in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from antrean.draw import SESSION_BYTES, leaf_of, path_of, root_of, salt_of
+
+PIECE = 512  # entries: a power of two, so that the tops of whole pieces are nodes of the tree; 6 kB, hashed in 2 ms
+SALT_KEY_BYTES = 32
+
+
+class EntryList:
+    """Entries 1 … size, each a session of 12 bytes; zeros for who left, and for a second place of one tag."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._sessions = bytearray(size * SESSION_BYTES)
+
+    def put(self, entry: int, session: bytes) -> None:
+        """Set an entry."""
+        self._sessions[(entry - 1) * SESSION_BYTES : entry * SESSION_BYTES] = session
+
+    def pieces(self) -> Iterator[bytes]:
+        """The sessions of PIECE entries each, of fewer in the last."""
+        step = PIECE * SESSION_BYTES
+        for start in range(0, len(self._sessions), step):
+            yield bytes(self._sessions[start : start + step])
+
+
+def leaves_of(salt_key: bytes, index: int, piece: bytes) -> list[bytes]:
+    """The leaves of a piece; `index` counts pieces from 0."""
+    first = index * PIECE + 1
+    sessions = (piece[at : at + SESSION_BYTES] for at in range(0, len(piece), SESSION_BYTES))
+    return [leaf_of(salt_of(salt_key, first + i), session) for i, session in enumerate(sessions)]
+
+
+def path_through(salt_key: bytes, entry: int, piece: bytes, tops: list[bytes]) -> list[bytes]:
+    """The path from an entry's leaf to the root: within its piece, then over the tops of all pieces."""
+    index, at = divmod(entry - 1, PIECE)
+    return [*path_of(leaves_of(salt_key, index, piece), at), *path_of(tops, index)]
+
+
+def top_of(salt_key: bytes, index: int, piece: bytes) -> bytes:
+    """The root over one piece."""
+    return root_of(leaves_of(salt_key, index, piece))

@@ -1,0 +1,82 @@
+"""`antrean event draw-value`: the public value that decides an event's draw, and with it the seed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from admission.core.draw import Draw, plain_value
+from admission.core.errors import ConfigurationError
+from admission.core.event import EventRecord
+from admission.data_dir import RecordFiles, SecretsFile
+from admission.keyring import unwrap
+from admission.settings import Settings, load_settings
+from admission.store.connection import Connection
+from admission.store.redis import RedisStore
+from antrean.commands.processes import needed_redis
+from antrean.draw import drand_value
+
+
+def give_value(slug: str, value: str | None, drand: Path | None, by: str, data_dir: Path | None) -> None:
+    """Make the order of an event known: it follows from the entry list, the seed and this value.
+
+    Raises:
+        ConfigurationError: telling what is missing, or that the draw has been made.
+    """
+    settings = load_settings(data_dir=data_dir)
+    if (value is None) == (drand is None):
+        raise ConfigurationError(["give either VALUE or --drand FILE"])
+    wrapping_key = SecretsFile(settings.secrets_path).keyring().wrapping
+    record = asyncio.run(_give(settings, slug, value, drand, by, wrapping_key))
+    print(f"{slug}: version {record.version} stands; the order is known, and the seed is public")
+
+
+async def _give(
+    settings: Settings, slug: str, value: str | None, drand: Path | None, by: str, wrapping_key: bytes
+) -> EventRecord:
+    store = RedisStore(Connection(needed_redis(settings)))
+    try:
+        record = (await store.snapshot(slug)).record
+        if record is None:
+            raise ConfigurationError([f"{slug}: no such event"])
+        plain = plain_value(value) if value is not None else _of_round(record, drand)
+        draw = draw_with_value(record, plain, by, wrapping_key)
+        drawn = record.model_copy(update={"version": record.version + 1, "draw": draw})
+        stands = await store.put_event(drawn)
+        if stands.draw != draw:
+            raise ConfigurationError([f"{slug}: somebody changed the event meanwhile; look at it and try again"])
+        RecordFiles(settings.data_dir).keep(stands)
+        return stands
+    finally:
+        await store.close()
+
+
+def draw_with_value(record: EventRecord, value: str, by: str, wrapping_key: bytes) -> Draw:
+    """The draw once its value is known.
+
+    Raises:
+        ConfigurationError: before the entry list is sealed, after the value was given, and for an empty value.
+    """
+    slug, draw = record.event.slug, record.draw
+    if draw is None:
+        raise ConfigurationError([f"{slug}: has no draw; its order is first_come"])
+    if draw.root is None:
+        raise ConfigurationError([f"{slug}: the entry list is not sealed yet; a worker does it after the freeze"])
+    if draw.value is not None:
+        raise ConfigurationError([f"{slug}: was drawn with the value {draw.value!r}; there is never a second draw"])
+    if not value or not by.strip():
+        raise ConfigurationError([f"{slug}: the value, and whose word it is, must not be empty"])
+    known = {"value": value, "value_by": by.strip(), "value_at": datetime.now(UTC)}
+    return Draw.model_validate(draw.model_dump() | known | {"seed": unwrap(draw.sealed_seed, wrapping_key).hex()})
+
+
+def _of_round(record: EventRecord, file: Path | None) -> str:
+    source = record.event.draw_source
+    if file is None or source is None or source.kind != "drand":
+        raise ConfigurationError([f"{record.event.slug}: its value is no drand round; give VALUE"])
+    try:
+        return drand_value(json.loads(file.read_text(encoding="utf-8")), source.round)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError([f"{file}: is not the drand round that was named: {error}"]) from error
