@@ -24,6 +24,7 @@ from gateway.answers import joined_json
 from gateway.browser import Cookies
 from gateway.metrics import GatewayMetrics
 from gateway.pages import Pages
+from gateway.receipts import Receipts
 from gateway.room import Room
 from gateway.tickets import TicketReader
 from gateway.verbs import Issued, Joiner, Verbs
@@ -69,6 +70,7 @@ class Gateway:
         self.cookies = Cookies(secure=settings.secure_cookies)
         self.tickets = TicketReader(self.keyring.tickets, self.cookies)
         self.verbs = Verbs(store, self.keyring)
+        self.receipts = Receipts(store)
         self.pages = Pages()
         self.rooms: dict[str, Room] = {}
         self._joins: dict[str, Batcher[Joiner, Seated]] = {}

@@ -118,6 +118,10 @@ PROBLEMS = {
         N_("This address cannot be used like that"),
         _ASK_AGAIN,
     ),
+    "no-receipt": ProblemText(
+        N_("There is no proof for this place"),
+        N_("Who is in the draw gets one as soon as its list is closed."),
+    ),
     "not-found": ProblemText(
         N_("There is no page at this address"),
         N_("Please check the address, or choose your registration from the list."),

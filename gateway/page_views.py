@@ -42,6 +42,7 @@ class View:
         next_poll_seconds: when the script asks again.
         message: what the operator tells everybody, in the language of the page.
         as_of_seconds: age of the facts; above `STALE_SECONDS` the page says so. Infinite: there are none.
+        entry, entries: which of those in the draw, and how many they are; None before the list is sealed.
         recovery_code: shown to be written down; None when there is none to show.
         target, nonce_hash: what came in the query, kept by every link and form.
         slot: which of the browser's people, 1 to `SLOTS_MAX`.
@@ -63,6 +64,8 @@ class View:
     next_poll_seconds: float = 60
     message: str | None = None
     as_of_seconds: float = 0.0
+    entry: int | None = None
+    entries: int | None = None
     recovery_code: str | None = None
     target: str | None = None
     nonce_hash: str | None = None
@@ -145,6 +148,11 @@ class View:
             spread = self.now.microsecond % 10  # so that not every phone comes back in the same second
             return min(max(_REFRESH_SECONDS, until_opening + 1 + spread), _LONGEST_REFRESH_SECONDS)
         return _REFRESH_SECONDS if self.living and not self.recoverable else None
+
+    @property
+    def proof_url(self) -> str:
+        """Where the receipt is."""
+        return f"/v1/events/{self.event.slug}/tickets/current/receipt?slot={self.slot}"
 
     def fields(self) -> dict[str, str]:
         """What every form of the page carries along."""

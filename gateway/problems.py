@@ -55,6 +55,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "content-type": (415, "Wrong content type", "Send application/json, or a form from the waiting page."),
     "method-not-allowed": (405, "Method not allowed", "The Allow header lists the methods."),
     "not-found": (404, "Not found", "GET / leads to the events that are public."),
+    "no-receipt": (404, "No receipt", "Who is in a draw gets one once its entries are sealed, soon after the freeze."),
     "cookies-off": (403, "No cookies", "Open the waiting page first, and send its cookies along with the form."),
     "cross-site": (
         403,

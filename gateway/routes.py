@@ -37,6 +37,7 @@ ROUTES = (
     web.post(f"{EVENT}/tickets", of_event(tickets.join)),
     web.post(f"{EVENT}/tickets/recover", of_event(tickets.recover)),
     web.get(f"{EVENT}/tickets/current", of_event(tickets.current)),
+    web.get(f"{EVENT}/tickets/current/receipt", of_event(tickets.receipt)),
     web.delete(f"{EVENT}/tickets/current", of_event(tickets.leave)),
     web.post(f"{EVENT}/passes", of_event(passes.claim)),
     web.post(f"{EVENT}/reports", of_event(reports.reports)),

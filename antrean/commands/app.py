@@ -146,6 +146,19 @@ def check(
     raise typer.Exit(run_check(files or [], as_json=json_))
 
 
+@app.command("verify-draw")
+def verify_draw(
+    transcript: Annotated[Path, typer.Argument(help="The transcript that the organiser published.")],
+    receipt: Annotated[Path | None, typer.Option(help="One person's receipt, from their page.")] = None,
+    commitment: Annotated[str | None, typer.Option(help="The commitment as you noted it before the pre-queue.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Check a draw offline: commitment, entries, value, order, and a receipt; exit 1 if anything does not hold."""
+    from antrean.commands.verify_draw import run_verify_draw
+
+    raise typer.Exit(run_verify_draw(transcript, receipt, commitment, as_json=json_))
+
+
 @event_app.command("create")
 def event_create(file: Annotated[Path, typer.Argument(help="The event, in TOML.")], data_dir: DataDir = None) -> None:
     """Create an event from a TOML file, or change its settings to those of the file."""
@@ -168,6 +181,15 @@ def event_draw_value(
 
     with told_plainly():
         give_value(slug, value, drand, by or ("drand" if drand else ""), data_dir)
+
+
+@event_app.command("transcript")
+def event_transcript(slug: str, file: Path, data_dir: DataDir = None) -> None:
+    """Write what everybody needs to check the draw: its facts, and the entries behind their salts."""
+    from antrean.commands.draw import write_out
+
+    with told_plainly():
+        write_out(slug, file, data_dir)
 
 
 @event_app.command("show")

@@ -1,15 +1,22 @@
-"""`antrean event draw-value`: the public value that decides an event's draw, and with it the seed."""
+"""`antrean event draw-value` and `transcript`: the value that decides a draw, and what lets everybody check it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
 
 from admission.core.draw import Draw, plain_value
+from admission.core.entries import PIECE, leaves_of
 from admission.core.errors import ConfigurationError
 from admission.core.event import EventRecord
+from admission.core.line import FIRST_COME, Line
 from admission.data_dir import RecordFiles, SecretsFile
 from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
@@ -17,6 +24,9 @@ from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from antrean.commands.processes import needed_redis
 from antrean.draw import drand_value
+from antrean.transcript import head_of
+
+_stderr = Console(stderr=True)
 
 
 def give_value(slug: str, value: str | None, drand: Path | None, by: str, data_dir: Path | None) -> None:
@@ -80,3 +90,60 @@ def _of_round(record: EventRecord, file: Path | None) -> str:
         return drand_value(json.loads(file.read_text(encoding="utf-8")), source.round)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError([f"{file}: is not the drand round that was named: {error}"]) from error
+
+
+def write_out(slug: str, file: Path, data_dir: Path | None) -> None:
+    """Write the transcript of a draw.
+
+    Raises:
+        ConfigurationError: before the draw, and when the entry list is not in Redis.
+    """
+    settings = load_settings(data_dir=data_dir)
+    asyncio.run(_write_out(settings, slug, file))
+    print(f"{file}: check it with `antrean verify-draw {file}`, then publish it")
+
+
+async def _write_out(settings: Settings, slug: str, file: Path) -> None:
+    store = RedisStore(Connection(needed_redis(settings)))
+    try:
+        snapshot = await store.snapshot(slug)
+        record = snapshot.record
+        draw = record.draw if record else None
+        if record is None or draw is None or draw.root is None or not draw.drawn:
+            raise ConfigurationError([f"{slug}: is not drawn yet"])
+        found = await store.entries(slug, draw.root, ["salt_key"])
+        if found[0] is None:
+            raise ConfigurationError([f"{slug}: Redis does not hold the entry list any more"])
+        with file.open("wb") as out:
+            out.write(head_of(_facts(record, draw, snapshot.line)))
+            async for leaves in _leaves(store, slug, draw, found[0]):
+                out.writelines(leaves)
+    finally:
+        await store.close()
+
+
+async def _leaves(store: RedisStore, slug: str, draw: Draw, salt_key: bytes) -> AsyncIterator[list[bytes]]:
+    pieces = range(-(-(draw.size or 0) // PIECE))
+    for index in track(pieces, "entries", console=_stderr, transient=True):
+        (piece,) = await store.entries(slug, draw.root or "", [str(index)])
+        if piece is None:
+            raise ConfigurationError([f"{slug}: Redis does not hold the entry list any more"])
+        yield leaves_of(salt_key, index, piece)
+
+
+def _facts(record: EventRecord, draw: Draw, line: Line) -> dict[str, Any]:
+    source = record.event.draw_source
+    behind = next(segment for segment in line.segments[1:] if segment.order == FIRST_COME)
+    return {
+        "event": record.event.slug,
+        "commitment": draw.commitment,
+        "source": source.model_dump() if source else None,
+        # An epoch's name begins with its first millisecond on Redis' clock; this one began with the freeze.
+        "frozen_at": datetime.fromtimestamp(int(behind.epoch[:13]) / 1000, UTC).isoformat(),
+        "size": draw.size,
+        "root": draw.root,
+        "value": draw.value,
+        "value_by": draw.value_by,
+        "value_at": draw.value_at.astimezone(UTC).isoformat() if draw.value_at else None,
+        "seed": draw.seed,
+    }

@@ -122,6 +122,8 @@ def bare_view(at: Visit, **more: Any) -> View:
 async def ticket_view(at: Visit, ticket: Ticket) -> View:
     """The view of a ticket's holder."""
     standing = await at.gateway.verbs.standing(at.room, ticket)
+    draw = at.room.record.draw
+    sealed = draw is not None and draw.root is not None
     return replace(
         bare_view(at),
         state=standing.state.value,
@@ -132,6 +134,8 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
         progress_ratio=at.room.progress_ratio(ticket),
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
+        entry=at.room.line.entry(ticket.epoch, ticket.number) if sealed else None,
+        entries=draw.size if draw else None,
         recovery_code=at.gateway.verbs.recovery_code(ticket),
     )
 

@@ -59,6 +59,17 @@ async def current(gateway: Gateway, room: Room, request: web.Request) -> web.Str
     return Reply(room.waiting_json(ticket) or encode(await gateway.verbs.standing(room, ticket)))
 
 
+async def receipt(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
+    """The proof of the applicant's entry in the draw, to be kept as a file."""
+    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
+    body = encode(await gateway.receipts.receipt(room, ticket))
+    headers = {
+        hdrs.CACHE_CONTROL: "no-store",
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{room.event.slug}-{ticket.number}.json"',
+    }
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
 async def leave(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """204: the place is given up, and the cookie is gone."""
     slot = slot_of(request)

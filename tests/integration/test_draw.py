@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class Launch:
     def __init__(self, deployment: Deployment, api: Api, folder: Path) -> None:
         self.deployment = deployment
         self.api = api
-        self._folder = folder
+        self.folder = folder
         self._opens_at = datetime.now(UTC) + timedelta(days=1)
 
     async def schedule(self, opens_in_seconds: float, **fields: Any) -> None:
@@ -63,7 +64,7 @@ class Launch:
             "ANTREAN_DATA_DIR": str(self.deployment.data_dir),
             "ANTREAN_REDIS_TIMEOUT_SECONDS": "5",
         }
-        return await antrean_(self._folder, *words, **variables)
+        return await antrean_(self.folder, *words, **variables)
 
     async def give(self, value: str) -> Any:
         """Give the value."""
@@ -113,9 +114,29 @@ async def test_from_the_pre_queue_to_the_first_entry(make_launch: Any, gateway: 
     for person in people:
         place = (await launch.api.current(person["ticket"])).body["place"]
         assert place == {"segment": 0, "rank": order.rank(person["number"])}
+    await _everything_can_be_checked(launch, people, late, public["commitment"])
     first = min(people, key=lambda person: order.rank(person["number"]))
     await launch.api.until(first["ticket"], "called")
     assert (await launch.api.claim(first["ticket"])).status == 201
+
+
+async def _everything_can_be_checked(
+    launch: Launch, people: list[dict[str, Any]], late: dict[str, Any], commitment: str
+) -> None:
+    """Each person's receipt against the transcript, by the command that everybody has."""
+    written = await launch.command("event", "transcript", launch.api.slug, "transcript")
+    assert written.code == 0, written.err
+    (launch.folder / "receipt.json").touch()
+    for person in people:
+        answer = await launch.api.call("GET", "tickets/current/receipt", ticket=person["ticket"])
+        assert answer.status == 200 and answer.body["entry"] == person["number"]
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        (launch.folder / "receipt.json").write_bytes(answer.raw)
+        words = ("verify-draw", "transcript", "--receipt", "receipt.json", "--commitment", commitment, "--json")
+        checked = await launch.command(*words)
+        assert (checked.code, json.loads(checked.out)) == (0, {"problems": []})
+    none = await launch.api.call("GET", "tickets/current/receipt", ticket=late["ticket"])
+    assert (none.status, none.problem) == (404, "no-receipt")
 
 
 @pytest.mark.promise("B9", "B10")
@@ -166,7 +187,7 @@ async def test_the_terms_of_a_draw_are_settled_once_people_have_joined(make_laun
     await launch.schedule(86_400)
     await launch.until("prequeue")
     await launch.api.joined(new_nik())
-    file = launch._folder / "event.toml"
+    file = launch.folder / "event.toml"
     for line, name in (
         ('order = "first_come"', "order"),
         ('[draw_source]\nkind = "witness"\nsays = "x"', "draw_source"),

@@ -137,6 +137,8 @@ def _holders() -> dict[str, View]:
     return {
         "entered": replace(_ENTERED, event_state="prequeue", now=_BEFORE_OPENING),
         "entered-frozen": _ENTERED,
+        "entered-sealed": replace(_ENTERED, entry=1204, entries=LONGEST_NUMBER),
+        "line-drawn": replace(_WAITING, event=DRAWN_EVENT, entry=1204, entries=LONGEST_NUMBER),
         "entered-overdue": replace(_ENTERED, now=NOW),
         "entered-postponed": replace(_ENTERED, event_state="scheduled", now=OPENING - timedelta(days=3)),
         "line": _WAITING,
