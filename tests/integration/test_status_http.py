@@ -13,7 +13,7 @@ from tests.integration.conftest import line_size
 from tests.integration.deployment import Deployment, Gateway
 
 FIELDS = {
-    *("event", "state", "opens_at", "postponed_from", "epoch", "serving", "segments", "rate_per_second"),
+    *("event", "state", "prequeue_at", "opens_at", "postponed_from", "epoch", "serving", "segments", "rate_per_second"),
     *("message", "draw"),
 }
 
