@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from admission.core.event import Event
+from admission.core.event import BEFORE_OPENING, Event
 
 SLOTS_MAX = 5  # people whose places one browser may hold, a cookie each
 STALE_SECONDS = 5.0  # a snapshot is refreshed several times a second: this age means that the store is lost
@@ -96,7 +96,7 @@ class View:
     @property
     def before_opening(self) -> bool:
         """Whether nobody is called yet."""
-        return self.event_state in ("scheduled", "prequeue", "frozen")
+        return self.event_state in BEFORE_OPENING
 
     @property
     def living(self) -> bool:

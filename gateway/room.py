@@ -13,7 +13,7 @@ from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
 from admission.core.event import BEFORE_OPENING, EventRecord, EventState, Order, state_at
-from admission.core.line import FIRST_COME, NOWHERE, Line, Place
+from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot
@@ -75,7 +75,7 @@ class Room:
         """The line with the order of its draw, as far as that is known."""
         if self.event.order is not Order.DRAW:
             return line
-        if all(segment.order == FIRST_COME for segment in line.segments) and not line.serving.rank:
+        if all(segment.order == FIRST_COME for segment in line.segments) and line.serving == START:
             return line.drawn_together()  # not frozen yet
         draw = self.record.draw
         if draw != self._draw:
@@ -131,8 +131,7 @@ class Room:
     def holder(self, ticket: Ticket, session: bytes, check: bytes) -> Holder | None:
         """A ticket as the store knows it, before its draw NOWHERE; None while the line does not know its epoch."""
         epoch, number = ticket.epoch, ticket.number
-        undrawn = self.line.undrawn(epoch)
-        place = NOWHERE if undrawn else self.line.place(epoch, number)
+        place = self.line.place(epoch, number) or (NOWHERE if self.line.undrawn(epoch) else None)
         return None if place is None else Holder(session, check, place, number, self.line.index(epoch))
 
     def waiting_json(self, ticket: Ticket) -> bytes | None:

@@ -63,6 +63,9 @@ class Claimed(msgspec.Struct, frozen=True):
     retry_seconds: float = 0.0
 
 
+ADMITTED, COMPLETED, LEFT = 1, 2, 4  # flags of a row
+
+
 class Row(NamedTuple):
     """What the index holds of a session: flags, the position of the epoch among all, and the number."""
 
@@ -73,7 +76,7 @@ class Row(NamedTuple):
     @property
     def left(self) -> bool:
         """Whether the place was given up."""
-        return bool(self.flags & 4)
+        return bool(self.flags & LEFT)
 
 
 class Call(NamedTuple):

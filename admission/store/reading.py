@@ -12,11 +12,10 @@ from admission.core.applicant import Trace
 from admission.core.event import EventRecord
 from admission.core.line import FIRST_COME, Line, Place, Segment
 from admission.store.keys import pack_place, unpack_place
-from admission.store.protocol import Call, Holder, Row, Snapshot
+from admission.store.protocol import ADMITTED, COMPLETED, LEFT, Call, Holder, Row, Snapshot
 
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
-_ADMITTED, _COMPLETED, _LEFT = 1, 2, 4
 _NEVER_US = 9_000_000_000_000_000  # year 2255; above every instant, and exact in Lua's numbers
 
 
@@ -132,11 +131,11 @@ def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:
     packed, settled, started = answer
     row = read_row(packed)
     flags = row.flags if row and (row.segment, row.number) == (holder.segment, holder.number) else 0
-    admitted = bool(flags & _ADMITTED)
+    admitted = bool(flags & ADMITTED)
     started_us = int(float(started)) if started and admitted else 0
     return Trace(
         admitted=admitted,
-        completed=bool(flags & _COMPLETED),
-        left=bool(flags & _LEFT) or (bool(settled) and not admitted),
+        completed=bool(flags & COMPLETED),
+        left=bool(flags & LEFT) or (bool(settled) and not admitted),
         session_started_us=started_us if started_us > lapsed_us else None,
     )

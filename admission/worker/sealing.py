@@ -56,7 +56,8 @@ class Sealer:
         sealed = draw.model_copy(update={"root": root, "size": entries.size})
         stands = await self._store.put_event(record.model_copy(update={"version": record.version + 1, "draw": sealed}))
         if stands.draw is None or stands.draw.root != root:
-            await self._store.drop_entries(slug, root)
+            await self._store.drop_entries(slug, root)  # another worker was first, or the event was changed meanwhile
+            return stands
         log.info("sealed", slug=slug, entries=entries.size, root=root, seconds=round(time.monotonic() - began, 1))
         return stands
 

@@ -47,7 +47,8 @@ async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_
     draw: it was committed to.
 
     Raises:
-        ConfigurationError: when people have joined under another order, or under another source of the draw's value.
+        ConfigurationError: when people have joined under another order, or under another source of the draw's value,
+            and when another change came first.
     """
     slug = event.slug
     snapshot = await store.snapshot(slug)
@@ -63,9 +64,11 @@ async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_
         record = known
     else:
         record = known.model_copy(update={"version": known.version + 1, "event": event, "draw": draw})
-    record = await store.put_event(record)
-    files.keep(record)
-    return record
+    stands = await store.put_event(record)
+    if stands.event != event:  # a version of somebody else, or of a worker that sealed a draw, came first
+        raise ConfigurationError([f"{slug}: was changed meanwhile; look at it and try again"])
+    files.keep(stands)
+    return stands
 
 
 def _new_draw(wrapping_key: bytes) -> Draw:
