@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -152,19 +153,25 @@ async def test_parallel_joins_of_one_nik_from_many_browsers_cannot_be_told_apart
 
 @pytest.mark.promise("D12")
 async def test_a_nik_that_is_in_line_elsewhere_is_joined_as_fast_as_a_new_one(slow: Api) -> None:
-    """D12: medians of interleaved joins; a second lookup or a slower path would show."""
-    known = new_nik()
+    """D12: a second lookup or a slower path would show.
+
+    Joins in random order, so that a busy machine slows both kinds alike, compared by ranks (Mann and Whitney, 1947):
+    where both are as fast, the share of pairs with the known NIK slower is 0.50, with a deviation of 0.041.
+    """
+    known, each = new_nik(), 100
     await slow.join(known, key=new_key())
-    loop = asyncio.get_running_loop()
+    order = [True] * each + [False] * each
+    random.shuffle(order)
     seconds: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(80):
-        nik = known if turn % 2 else new_nik()
+    loop = asyncio.get_running_loop()
+    for again in order:
+        nik = known if again else new_nik()
         began = loop.time()
         answer = await slow.join(nik, key=new_key())
-        seconds[nik == known].append(loop.time() - began)
+        seconds[again].append(loop.time() - began)
         assert answer.status == 201
-    medians = [sorted(each)[len(each) // 2] for each in seconds.values()]
-    assert max(medians) < 1.5 * min(medians), medians
+    slower = sum(one > other for one in seconds[True] for other in seconds[False]) / each**2
+    assert 0.3 < slower < 0.7, slower
 
 
 @pytest.mark.promise("B5")
