@@ -14,7 +14,7 @@ from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from admission.core.errors import ConfigurationError
-from admission.core.event import EventRecord
+from admission.core.record import EventRecord
 from admission.core.ticket import TicketKeys
 from admission.keyring import Keyring
 from antrean.passes import new_key

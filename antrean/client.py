@@ -125,6 +125,7 @@ class Status:
     prequeue_at: str | None
     opens_at: str | None
     postponed_from: str | None
+    wave: int
     epoch: str | None
     serving: Place
     segments: tuple[Segment, ...]
@@ -198,6 +199,7 @@ class Client:
             prequeue_at=answer["prequeue_at"],
             opens_at=answer["opens_at"],
             postponed_from=answer["postponed_from"],
+            wave=answer["wave"],
             epoch=answer["epoch"],
             serving=Place(**answer["serving"]),
             segments=tuple(Segment(**segment) for segment in answer["segments"]),

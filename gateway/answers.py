@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from admission.core.event import EventRecord, EventState
+from admission.core.event import EventState
 from admission.core.line import Line
+from admission.core.record import EventRecord
 from gateway.room import Room
 from gateway.standing import encode
 from gateway.verbs import Issued
@@ -61,7 +62,8 @@ def status_json(room: Room) -> bytes:
             "state": room.state.value,
             "prequeue_at": instant(room.event.prequeue_at),
             "opens_at": instant(room.event.opens_at),
-            "postponed_from": None,
+            "postponed_from": instant(room.record.postponed_from),
+            "wave": room.record.wave,
             "epoch": line.epoch or None,
             "serving": {"segment": line.serving.segment, "rank": line.serving.rank},
             "segments": _live_segments(line),

@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
-from admission.core.event import EventRecord
 from admission.core.nik import Nik
+from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles
 from admission.keyring import Keyring, unwrap
 from admission.settings import Settings

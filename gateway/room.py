@@ -12,8 +12,9 @@ from math import inf
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
-from admission.core.event import BEFORE_OPENING, EventRecord, EventState, Order, state_at
+from admission.core.event import BEFORE_OPENING, EventState, Order
 from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
+from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot

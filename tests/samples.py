@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from admission.core.event import Event, EventRecord
+from admission.core.event import Event
 from admission.core.identity import check_of, session_of
 from admission.core.line import Place
+from admission.core.record import EventRecord
 from admission.store.protocol import Entry, Holder, Joined, Snapshot
 
 SLUG = "prakerja"

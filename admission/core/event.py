@@ -1,16 +1,16 @@
-"""An event: one line with its slug, limits, schedule and texts, and the state it is in."""
+"""An event: one line with its slug, limits, schedule and texts, as its operator gives them."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from admission.core.draw import Draw, DrawSource
+from admission.core.draw import DrawSource
 
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
@@ -71,6 +71,8 @@ def _check_url(url: str) -> str:
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_check_slug)]
 Url = Annotated[str, Field(max_length=500), AfterValidator(_check_url)]
 Text = Annotated[str, Field(max_length=600)]
+Quota = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Group = Annotated[str, Field(pattern=r"^[0-9]{2}$")]  # a province, as the first two digits of a NIK name it
 
 
 class EventTexts(BaseModel):
@@ -87,13 +89,32 @@ class EventTexts(BaseModel):
     help: Text = ""
 
 
+class Wave(BaseModel):
+    """One more opening of an event, on the same line: whoever was not admitted keeps their place.
+
+    Args:
+        prequeue_at: from then on people join; None: as long before the opening as in the wave before.
+        quota, group_quotas: people that it adds to those of the waves before; None: the event has no quota.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    opens_at: AwareDatetime
+    closes_at: AwareDatetime | None = None
+    prequeue_at: AwareDatetime | None = None
+    quota: Quota | None = None
+    group_quotas: dict[Group, Quota] = {}
+
+
 class Event(BaseModel):
     """The settings of an event, as its operator gives them.
 
     Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of
-    the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once,
-    `quota` people in total (None: no limit). From `prequeue_at` people join, from `opens_at` they are called; with the
-    order `draw` the pre-queue ends `freeze_seconds` before the opening, and `draw_source` names the value that decides.
+    the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once, `quota`
+    people in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a
+    group is: the province in a NIK. `waves` are those to come. From `prequeue_at` people join, from `opens_at` they
+    are called; with the order `draw` the pre-queue ends `freeze_seconds` before the opening, and `draw_source` names
+    the value that decides.
 
     Raises:
         pydantic.ValidationError: naming every field that cannot work, all at once.
@@ -109,7 +130,9 @@ class Event(BaseModel):
     rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 50.0
     burst: Annotated[int, Field(ge=1, le=100_000)] = 5
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100
-    quota: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    quota: Quota | None = None
+    group_by: Literal["province"] | None = None
+    group_quotas: dict[Group, Quota] = {}
     session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     grace_seconds: Annotated[int, Field(ge=5, le=86_400)] = 300
     order: Order = Order.FIRST_COME
@@ -118,6 +141,7 @@ class Event(BaseModel):
     freeze_seconds: Annotated[int, Field(ge=10, le=86_400)] = 300
     opens_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
+    waves: tuple[Wave, ...] = ()
     paused: bool = False
     message: dict[str, str] | None = None
     texts: dict[str, EventTexts]
@@ -132,12 +156,33 @@ class Event(BaseModel):
             raise ValueError("prequeue_at is not before opens_at, or not before the freeze of a draw")
         if self.order is Order.DRAW and not (self.prequeue_at and self.draw_source):
             raise ValueError("a draw needs prequeue_at, opens_at and draw_source: set them, or order to first_come")
+        self._check_quotas()
+        self._check_waves()
         if missing := [language for language in LANGUAGES if language not in self.texts]:
             raise ValueError(f"texts are missing in: {', '.join(missing)}")
         for language, text in (self.message or {}).items():
             if language not in LANGUAGES or len(text.encode()) > MESSAGE_BYTES:
                 raise ValueError(f"message: id and en, at most {MESSAGE_BYTES} bytes each")
         return self
+
+    def _check_quotas(self) -> None:
+        if self.group_by and not self.identity:
+            raise ValueError("group_by needs identity: the group is told by the NIK")
+        if self.group_by is None and (self.group_quotas or any(wave.group_quotas for wave in self.waves)):
+            raise ValueError('group_quotas need group_by = "province"')
+        if any((wave.quota is None) != (self.quota is None) for wave in self.waves):
+            raise ValueError("a quota is either in the event and in every wave, or nowhere")
+
+    def _check_waves(self) -> None:
+        opens_at, closes_at = self.opens_at, self.closes_at
+        for wave in self.waves:
+            if opens_at is None or wave.opens_at <= (closes_at or opens_at):
+                raise ValueError("a wave opens after the one before has closed; that one needs opens_at")
+            if wave.closes_at and wave.closes_at <= wave.opens_at:
+                raise ValueError("closes_at of a wave is not after its opens_at")
+            if wave.prequeue_at and wave.prequeue_at >= wave.opens_at:
+                raise ValueError("prequeue_at of a wave is not before its opens_at")
+            opens_at, closes_at = wave.opens_at, wave.closes_at
 
     @property
     def joins_at(self) -> datetime | None:
@@ -157,52 +202,3 @@ class Event(BaseModel):
             return origin_of(url) in {origin_of(allowed) for allowed in (self.origin, *self.targets)}
         except ValueError:
             return False
-
-
-class EventRecord(BaseModel):
-    """An event as it travels between processes and outlives Redis: the highest version wins.
-
-    `pepper` is the key of the event's identity tags, encrypted under the wrapping key of the secrets file. `draw` holds
-    the facts of the draw, of an event that has one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Annotated[int, Field(ge=1)]
-    event: Event
-    pepper: str
-    draw: Draw | None = None
-
-    @property
-    def awaits_draw(self) -> bool:
-        """Whether an order is to be drawn, and is not yet: nobody is called before."""
-        return self.event.order is Order.DRAW and not (self.draw and self.draw.drawn)
-
-
-def state_at(record: EventRecord, now: datetime, completed: int) -> EventState:
-    """The state of an event at an instant.
-
-    Args:
-        now: the time on Redis' clock, with a zone.
-        completed: people who have completed, in total.
-    """
-    event = record.event
-    if event.closes_at is not None and now >= event.closes_at:
-        return EventState.CLOSED
-    if event.opens_at is not None and now < event.opens_at:
-        return _state_before(record, now)
-    if record.awaits_draw:  # never a fallback: without the value nobody's place is known
-        return EventState.FROZEN
-    if event.quota is not None and completed >= event.quota:
-        return EventState.FULL
-    return EventState.PAUSED if event.paused else EventState.OPEN
-
-
-def _state_before(record: EventRecord, now: datetime) -> EventState:
-    event = record.event
-    sealed = record.draw is not None and record.draw.root is not None  # a postponement thaws nothing
-    if sealed or (event.freezes_at is not None and now >= event.freezes_at):
-        return EventState.FROZEN
-    if event.prequeue_at is not None and now >= event.prequeue_at:
-        return EventState.PREQUEUE
-    return EventState.SCHEDULED

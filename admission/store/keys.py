@@ -4,6 +4,7 @@
 |---|---|---|---|---|---|
 | `antrean:events` | set | slugs of all events | none | put_event | all processes |
 | `antrean:{slug}:event` | hash | `version`, `record` (JSON), limits for scripts | none | put_event | all |
+| `antrean:{slug}:log` | stream | `version`, `change` (JSON), the last 1,000 or so | none | put_event | changes |
 | `antrean:{slug}:line` | hash | fields below | none | all mutating verbs | all |
 | `antrean:{slug}:sessions` | zset | session (12 bytes) -> start, µs | none | claim, report, leave | all |
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
@@ -40,6 +41,7 @@ class EventKeys:
     def __init__(self, slug: str) -> None:
         self._prefix = f"antrean:{{{slug}}}"
         self.event = f"{self._prefix}:event"
+        self.log = f"{self._prefix}:log"
         self.line = f"{self._prefix}:line"
         self.sessions = f"{self._prefix}:sessions"
         self.calls = f"{self._prefix}:calls"

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from admission.core.applicant import Trace
-from admission.core.event import EventRecord
 from admission.core.line import Line, Place
+from admission.core.record import Change, EventRecord
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -123,7 +123,13 @@ class Store(Protocol):
         """Slugs of all events, sorted."""
 
     async def put_event(self, record: EventRecord) -> EventRecord:
-        """Store a record unless one of the same or a higher version stands; returns the one that stands."""
+        """Store a record unless one of the same or a higher version stands; returns the one that stands.
+
+        What made the version goes into the event's log with it.
+        """
+
+    async def changes(self, slug: str, newest: int) -> list[tuple[int, Change]]:
+        """Versions of an event with what made them, the newest first; those of an earlier life of the data are lost."""
 
     async def join(self, slug: str, entries: Sequence[Entry]) -> list[Joined]:
         """Take places at the end, or find those that the same browsers hold; in order, at most BATCH_LIMIT."""

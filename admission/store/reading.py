@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from admission.core.applicant import Trace
-from admission.core.event import EventRecord
 from admission.core.line import FIRST_COME, Line, Place, Segment
+from admission.core.record import Change, EventRecord
 from admission.store.keys import pack_place, unpack_place
 from admission.store.protocol import ADMITTED, COMPLETED, LEFT, Call, Holder, Row, Snapshot
 
@@ -51,6 +51,11 @@ def limits_of(record: EventRecord) -> dict[str, int | float]:
 
 def _us(instant: datetime | None, none_us: int) -> int:
     return none_us if instant is None else int(instant.timestamp() * 1_000_000)
+
+
+def read_change(fields: Mapping[bytes, bytes]) -> tuple[int, Change]:
+    """A version and what made it, in an entry of the log."""
+    return int(fields[b"version"]), Change.model_validate_json(fields[b"change"])
 
 
 def read_row(packed: bytes | None) -> Row | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from admission.core.applicant import Trace
-from admission.core.event import EventRecord
 from admission.core.line import Line, Place
+from admission.core.record import Change, EventRecord
 from admission.store.connection import Connection
 from admission.store.keys import BUCKET_BYTES, EVENTS, EventKeys, pack_place, unpack_place
 from admission.store.protocol import BUCKETS_AT_ONCE, Claimed, Entry, Holder, Joined, Row, Snapshot
@@ -16,6 +16,7 @@ from admission.store.reading import (
     fold_line,
     limits_of,
     newest,
+    read_change,
     read_row,
     read_segments,
     read_snapshot,
@@ -66,9 +67,16 @@ class RedisStore:
         """See Store."""
         event = self._event(record.event.slug)
         limits = [part for pair in limits_of(record).items() for part in pair]
-        stands = await self._mutate("put_event", event, [], [record.version, record.model_dump_json(), *limits])
+        change = record.change.model_dump_json() if record.change else ""
+        args = [record.version, record.model_dump_json(), change, *limits]
+        stands = await self._mutate("put_event", event, [event.keys.log], args)
         await self._redis.command("SADD", EVENTS, record.event.slug)
         return EventRecord.model_validate_json(stands)
+
+    async def changes(self, slug: str, newest: int) -> list[tuple[int, Change]]:
+        """See Store."""
+        found = await self._redis.command("XREVRANGE", self._event(slug).keys.log, "+", "-", "COUNT", newest)
+        return [read_change(fields) for _, fields in found]
 
     async def join(self, slug: str, entries: Sequence[Entry]) -> list[Joined]:
         """See Store."""

@@ -9,13 +9,18 @@ from datetime import UTC, datetime
 import structlog
 
 from admission.core.calling import Decision, Sample, decide
+from admission.core.changes import next_wave
 from admission.core.errors import ConfigurationError, StoreUnavailable
-from admission.core.event import EventRecord, EventState, state_at
+from admission.core.event import EventState
 from admission.core.line import Line
+from admission.core.record import EventRecord, state_at
 from admission.data_dir import RecordFiles
+from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.sealing import Sealer, awaits_sealing
+
+_OVER = (EventState.FULL, EventState.CLOSED)
 
 log = structlog.get_logger()
 
@@ -114,9 +119,21 @@ class Worker:
                 unclaimed=snapshot.unclaimed,
             )
         )
+        if state in _OVER and event.waves:
+            await self._go_on(self._records[slug], state)
         # Asked even when nobody is to be called: it runs the open clock and ends graces.
         await self._store.advance(slug, snapshot.line.mark_after(decision.people))
         self._observe(slug, snapshot, state, decision)
+
+    async def _go_on(self, record: EventRecord, state: EventState) -> None:
+        """The next wave becomes the present one; several workers may do it at once, and it happens once."""
+
+        def edit(stands: EventRecord, _: datetime) -> EventRecord:
+            return next_wave(stands) if stands.wave == record.wave else stands
+
+        slug, why = record.event.slug, f"wave {record.wave} is {state.value}"
+        self._hold(await change_event(self._store, slug, edit, verb="next-wave", by="worker", why=why))
+        log.info("next-wave", slug=slug, wave=record.wave + 1, why=why)
 
     def _observe(self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision) -> None:
         metrics, line, event = self._metrics, snapshot.line, self._records[slug].event

@@ -9,9 +9,10 @@ import time
 import structlog
 
 from admission.core.entries import SALT_KEY_BYTES, EntryList, top_of
-from admission.core.event import Event, EventRecord
+from admission.core.event import Event
 from admission.core.identity import session_of
 from admission.core.line import FIRST_COME, Line
+from admission.core.record import EventRecord
 from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, Store
 from antrean.draw import root_of
 

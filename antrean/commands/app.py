@@ -1,19 +1,15 @@
-"""The commands as typer shows them: names, options, help. Errors come as plain words and exit code 2."""
+"""The commands as typer shows them: names, options, help."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from admission.core.errors import ConfigurationError, StoreUnavailable
-from admission.settings import explain
 from antrean import __version__
+from antrean.commands.event_app import app as event_app
+from antrean.commands.told import told_plainly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,31 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A virtual waiting room that an organisation runs itself.",
 )
-event_app = typer.Typer(no_args_is_help=True, help="Create and show events.")
 app.add_typer(event_app, name="event")
-
-_CONFIGURATION_EXIT = 2
-_stderr = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def told_plainly() -> Iterator[None]:
-    """Turn what a user can mend into plain words and exit code 2."""
-    try:
-        yield
-    except ConfigurationError as error:
-        problems = error.problems
-    except ValidationError as error:
-        problems = explain(error)
-    except StoreUnavailable as error:
-        problems = [f"Redis does not answer ({error.reason}): check ANTREAN_REDIS_URL and that the server runs"]
-    except OSError as error:
-        problems = [f"{error.strerror or error}: choose another port or address, or end what uses it"]
-    else:
-        return
-    for problem in problems:
-        _stderr.print(f"[red]✗[/red] {problem}", markup=True)
-    raise typer.Exit(_CONFIGURATION_EXIT)
 
 
 def _print_version(asked: bool) -> None:
@@ -157,45 +129,3 @@ def verify_draw(
     from antrean.commands.verify_draw import run_verify_draw
 
     raise typer.Exit(run_verify_draw(transcript, receipt, commitment, as_json=json_))
-
-
-@event_app.command("create")
-def event_create(file: Annotated[Path, typer.Argument(help="The event, in TOML.")], data_dir: DataDir = None) -> None:
-    """Create an event from a TOML file, or change its settings to those of the file."""
-    from antrean.commands.events import create_event
-
-    with told_plainly():
-        create_event(file, data_dir)
-
-
-@event_app.command("draw-value")
-def event_draw_value(
-    slug: str,
-    value: Annotated[str | None, typer.Argument(help="The public value, exactly as it was made known.")] = None,
-    drand: Annotated[Path | None, typer.Option(help="JSON of the drand round that was named.")] = None,
-    by: Annotated[str, typer.Option(help="Whose word it is: shown to everybody.")] = "",
-    data_dir: DataDir = None,
-) -> None:
-    """Give the value that decides the draw: the order and the seed become public. It cannot be taken back."""
-    from antrean.commands.draw import give_value
-
-    with told_plainly():
-        give_value(slug, value, drand, by or ("drand" if drand else ""), data_dir)
-
-
-@event_app.command("transcript")
-def event_transcript(slug: str, file: Path, data_dir: DataDir = None) -> None:
-    """Write what everybody needs to check the draw: its facts, and the entries behind their salts."""
-    from antrean.commands.draw import write_out
-
-    with told_plainly():
-        write_out(slug, file, data_dir)
-
-
-@event_app.command("show")
-def event_show(slug: str, data_dir: DataDir = None) -> None:
-    """Print the record of an event as JSON."""
-    from antrean.commands.events import show_event
-
-    with told_plainly():
-        show_event(slug, data_dir)

@@ -15,11 +15,12 @@ from rich.progress import track
 from admission.core.draw import Draw, plain_value
 from admission.core.entries import PIECE, leaves_of
 from admission.core.errors import ConfigurationError
-from admission.core.event import EventRecord
 from admission.core.line import FIRST_COME, Line
+from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
 from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
+from admission.store.change import change_event
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from antrean.commands.processes import needed_redis
@@ -46,24 +47,20 @@ def give_value(slug: str, value: str | None, drand: Path | None, by: str, data_d
 async def _give(
     settings: Settings, slug: str, value: str | None, drand: Path | None, by: str, wrapping_key: bytes
 ) -> EventRecord:
+    def edit(record: EventRecord, now: datetime) -> EventRecord:
+        plain = plain_value(value) if value is not None else _of_round(record, drand)
+        return record.model_copy(update={"draw": draw_with_value(record, plain, by, wrapping_key, now)})
+
     store = RedisStore(Connection(needed_redis(settings)))
     try:
-        record = (await store.snapshot(slug)).record
-        if record is None:
-            raise ConfigurationError([f"{slug}: no such event"])
-        plain = plain_value(value) if value is not None else _of_round(record, drand)
-        draw = draw_with_value(record, plain, by, wrapping_key)
-        drawn = record.model_copy(update={"version": record.version + 1, "draw": draw})
-        stands = await store.put_event(drawn)
-        if stands.draw != draw:
-            raise ConfigurationError([f"{slug}: somebody changed the event meanwhile; look at it and try again"])
-        RecordFiles(settings.data_dir).keep(stands)
-        return stands
+        stands = await change_event(store, slug, edit, verb="draw-value", by=by.strip())
     finally:
         await store.close()
+    RecordFiles(settings.data_dir).keep(stands)
+    return stands
 
 
-def draw_with_value(record: EventRecord, value: str, by: str, wrapping_key: bytes) -> Draw:
+def draw_with_value(record: EventRecord, value: str, by: str, wrapping_key: bytes, now: datetime) -> Draw:
     """The draw once its value is known.
 
     Raises:
@@ -78,7 +75,7 @@ def draw_with_value(record: EventRecord, value: str, by: str, wrapping_key: byte
         raise ConfigurationError([f"{slug}: was drawn with the value {draw.value!r}; there is never a second draw"])
     if not value or not by.strip():
         raise ConfigurationError([f"{slug}: the value, and whose word it is, must not be empty"])
-    known = {"value": value, "value_by": by.strip(), "value_at": datetime.now(UTC)}
+    known = {"value": value, "value_by": by.strip(), "value_at": now}
     return Draw.model_validate(draw.model_dump() | known | {"seed": unwrap(draw.sealed_seed, wrapping_key).hex()})
 
 

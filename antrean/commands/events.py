@@ -5,23 +5,42 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tomllib
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
+import tomli_w
 from pydantic import ValidationError
 
+from admission.core.changes import with_settings
 from admission.core.draw import Draw
 from admission.core.errors import ConfigurationError
-from admission.core.event import Event, EventRecord, Order
+from admission.core.event import Event, Order
+from admission.core.record import Change, EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
 from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
+from admission.store.change import change_event
 from admission.store.connection import Connection
 from admission.store.protocol import Store
 from admission.store.redis import RedisStore
-from antrean.commands.processes import needed_redis
+from antrean.commands.processes import needed_redis, whoami
 from antrean.draw import SEED_BYTES, commitment_of
 
 _PEPPER_BYTES = 32
+# What a file that does not name it leaves as it stands: operators change it while the event goes on.
+_OPERATED = {"paused", "message", "waves", "prequeue_at", "opens_at", "closes_at", "quota", "group_quotas"}
+# What a file cannot change any more, and the way out.
+_FIXED = {
+    "order": "set it back in the file",
+    "draw_source": "set it back in the file",
+    "group_by": "set it back in the file",
+    "prequeue_at": "leave it out of the file, and use `antrean event postpone`",
+    "opens_at": "leave it out of the file, and use `antrean event postpone`",
+    "quota": "leave it out of the file, and use `antrean event quota`",
+    "group_quotas": "leave it out of the file, and use `antrean event quota`",
+    "waves": "leave it out of the file, and use `antrean event wave`",
+}
 
 
 def read_event(file: Path) -> Event:
@@ -40,50 +59,61 @@ def read_event(file: Path) -> Event:
         raise ConfigurationError([f"{file}: {problem}" for problem in explain(error)]) from error
 
 
-async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_key: bytes) -> EventRecord:
+async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_key: bytes, by: str) -> EventRecord:
     """Make these settings the event's: a new record, or the next version of the one that stands.
 
     The pepper is made once and kept: with another one nobody's NIK would lead to their place. So is the seed of the
     draw: it was committed to.
 
     Raises:
-        ConfigurationError: when people have joined under another order, or under another source of the draw's value,
-            and when another change came first.
+        ConfigurationError: when people have joined under another order, schedule or source of the draw's value.
     """
     slug = event.slug
-    snapshot = await store.snapshot(slug)
     kept = next((record for record in files.all() if record.event.slug == slug), None)
-    known = max((each for each in (snapshot.record, kept) if each), key=lambda record: record.version, default=None)
-    if known is not None and snapshot.line.size:
-        _refuse_other_draw(known.event, event)
-    draw = (known.draw if known else None) or (_new_draw(wrapping_key) if event.order is Order.DRAW else None)
-    if known is None:
-        pepper = wrap(secrets.token_bytes(_PEPPER_BYTES), wrapping_key)
-        record = EventRecord(version=1, event=event, pepper=pepper, draw=draw)
-    elif known.event == event:
-        record = known
+    if kept is not None:
+        await store.put_event(kept)  # a Redis that lost the event, or holds an older version, gets it back
+    snapshot = await store.snapshot(slug)
+    if snapshot.record is None:
+        now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
+        stands = await store.put_event(_new_record(event, wrapping_key, Change(at=now, verb="create", by=by)))
     else:
-        record = known.model_copy(update={"version": known.version + 1, "event": event, "draw": draw})
-    stands = await store.put_event(record)
-    if stands.event != event:  # a version of somebody else, or of a worker that sealed a draw, came first
-        raise ConfigurationError([f"{slug}: was changed meanwhile; look at it and try again"])
+
+        def edit(record: EventRecord, _: datetime) -> EventRecord:
+            return _with_file(record, event, wrapping_key, joined=snapshot.line.size > 0)
+
+        stands = await change_event(store, slug, edit, verb="create", by=by)
     files.keep(stands)
     return stands
+
+
+def _new_record(event: Event, wrapping_key: bytes, change: Change) -> EventRecord:
+    pepper = wrap(secrets.token_bytes(_PEPPER_BYTES), wrapping_key)
+    draw = _new_draw(wrapping_key) if event.order is Order.DRAW else None
+    return EventRecord(version=1, event=event, pepper=pepper, draw=draw, change=change)
+
+
+def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, *, joined: bool) -> EventRecord:
+    """The record with the settings of a file, which must not undo in silence what an operator did since.
+
+    Raises:
+        ConfigurationError: naming each setting that cannot change once people have joined.
+    """
+    operated = {name: getattr(record.event, name) for name in _OPERATED - event.model_fields_set}
+    settings = event.model_dump() | operated
+    problems = [
+        f"{event.slug}: {name} cannot change once people have joined; {way_out}"
+        for name, way_out in _FIXED.items()
+        if joined and getattr(record.event, name) != settings[name]
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    draw = record.draw or (_new_draw(wrapping_key) if event.order is Order.DRAW else None)
+    return with_settings(record, **settings).model_copy(update={"draw": draw})
 
 
 def _new_draw(wrapping_key: bytes) -> Draw:
     seed = secrets.token_bytes(SEED_BYTES)
     return Draw(commitment=commitment_of(seed).hex(), sealed_seed=wrap(seed, wrapping_key))
-
-
-def _refuse_other_draw(stands: Event, event: Event) -> None:
-    problems = [
-        f"{event.slug}: {name} cannot change once people have joined; set it back"
-        for name in ("order", "draw_source")
-        if getattr(stands, name) != getattr(event, name)
-    ]
-    if problems:
-        raise ConfigurationError(problems)
 
 
 def create_keys(data_dir: Path | None) -> None:
@@ -101,26 +131,42 @@ def create_event(file: Path, data_dir: Path | None) -> None:
     secrets_file = SecretsFile(settings.secrets_path)
     wrapping_key = secrets_file.keyring().wrapping
     key = secrets_file.ensure_origin_key(event.slug)  # first: gateways read it when the event appears
-    record = asyncio.run(_put(settings, event, wrapping_key))
+    record = asyncio.run(_put(settings, event, wrapping_key, whoami()))
     print(f"{event.slug}: version {record.version} stands")
     print(f"origin key (for the connector): {key}")
 
 
-async def _put(settings: Settings, event: Event, wrapping_key: bytes) -> EventRecord:
+async def _put(settings: Settings, event: Event, wrapping_key: bytes, by: str) -> EventRecord:
     store = RedisStore(Connection(needed_redis(settings)))
     try:
-        return await put_settings(store, RecordFiles(settings.data_dir), event, wrapping_key)
+        return await put_settings(store, RecordFiles(settings.data_dir), event, wrapping_key, by)
     finally:
         await store.close()
 
 
-def show_event(slug: str, data_dir: Path | None) -> None:
-    """Print a record; its pepper stays encrypted."""
+def show_event(slug: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Print an event as the TOML file that would create it, or its whole record, whose secrets stay encrypted.
+
+    Raises:
+        ConfigurationError: when there is no such event.
+    """
     settings = load_settings(data_dir=data_dir)
     record = asyncio.run(_record(settings, slug))
     if record is None:
         raise ConfigurationError([f"{slug}: no such event; create it with `antrean event create FILE`"])
-    print(record.model_dump_json(indent=2))
+    print(record.model_dump_json(indent=2) if as_json else as_toml(record), end="\n" if as_json else "")
+
+
+def as_toml(record: EventRecord) -> str:
+    """The settings of a record in TOML, under what it is besides."""
+    postponed = f", postponed from {record.postponed_from.isoformat()}" if record.postponed_from else ""
+    settings = record.event.model_dump(exclude_none=True)
+    plain = {
+        name: value.value if isinstance(value, StrEnum) else value
+        for name, value in settings.items()
+        if value not in ((), {})
+    }
+    return f"# version {record.version}, wave {record.wave}{postponed}\n{tomli_w.dumps(plain, multiline_strings=True)}"
 
 
 async def _record(settings: Settings, slug: str) -> EventRecord | None:

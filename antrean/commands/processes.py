@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import ipaddress
 import logging
 import sys
@@ -39,6 +40,14 @@ def needed_redis(settings: Settings) -> str:
     if settings.redis_url is None:
         raise ConfigurationError(["ANTREAN_REDIS_URL: not set; name the Redis that gateways and workers share"])
     return settings.redis_url.get_secret_value()
+
+
+def whoami() -> str:
+    """The name of the user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have none
+        return "unknown"
 
 
 def is_loopback(host: str) -> bool:

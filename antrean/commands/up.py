@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from admission.core.errors import ConfigurationError
-from admission.core.event import EventRecord
+from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
 from admission.settings import load_settings
 from admission.store.connection import Connection
@@ -29,7 +29,7 @@ from antrean.commands.children import Child, keep_running
 from antrean.commands.demo_event import demo_event
 from antrean.commands.embedded import find_server, server_command
 from antrean.commands.events import put_settings
-from antrean.commands.processes import READY, is_loopback
+from antrean.commands.processes import READY, is_loopback, whoami
 from gateway.edge import bind
 
 _ANY_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound to)
@@ -202,7 +202,7 @@ class _Up:
         wrapping_key = SecretsFile(self._settings.secrets_path).keyring().wrapping
         store = RedisStore(Connection(redis_url, timeout_seconds=self._settings.redis_timeout_seconds))
         try:
-            return await put_settings(store, RecordFiles(plan.data_dir), event, wrapping_key)
+            return await put_settings(store, RecordFiles(plan.data_dir), event, wrapping_key, by=whoami())
         finally:
             await store.close()
 

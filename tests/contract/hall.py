@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from admission.core.applicant import ApplicantState, Trace, state_of
-from admission.core.event import EventRecord
 from admission.core.line import START, Place
+from admission.core.record import EventRecord
 from admission.store.batch import Batcher
 from admission.store.keys import EventKeys
 from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot

@@ -42,6 +42,8 @@ class Model:
     capacity: int
     quota: int | None
     paused: bool = False
+    postponed: bool = False
+    closed: bool = False
     line: Seen = field(default_factory=Seen)
     seen: Seen = field(default_factory=Seen)
     rows: dict[bytes, Row] = field(default_factory=dict)
@@ -103,6 +105,10 @@ class Model:
         return "", False
 
     def _event_problem(self) -> str:
+        if self.closed:
+            return "event-closed"
+        if self.postponed:
+            return "event-not-open"
         if self.quota is not None and self.line.completed >= self.quota:
             return "event-full"
         return "event-paused" if self.paused else ""

@@ -9,8 +9,9 @@ import pytest
 
 from admission.core.applicant import ApplicantState
 from admission.core.draw import Draw, DrawSource
-from admission.core.event import EventRecord, Order
+from admission.core.event import Order
 from admission.core.line import NOWHERE, Place
+from admission.core.record import EventRecord
 from admission.store.protocol import Holder
 from admission.store.redis import RedisStore
 from antrean.draw import commitment_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
@@ -18,7 +19,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from admission.core.changes import at_rate, closed, next_wave, opened, postponed, with_message, with_settings, with_wave
+from admission.core.event import Wave
 from admission.core.line import Place
+from admission.core.record import EventRecord
+from admission.store.change import change_event
 from admission.store.connection import Connection
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore
@@ -31,6 +36,7 @@ from tests.servers import RedisServer
 
 T = TypeVar("T")
 CAPACITY, QUOTA = 3, 6
+DAY = timedelta(days=1)
 # Found is enough: making a failure small takes minutes, with a server at every step.
 EXAMPLES = settings(max_examples=15, stateful_step_count=40, phases=[Phase.generate])
 
@@ -52,7 +58,6 @@ class Lives(RuleBasedStateMachine):
         self.store = RedisStore(Connection(self.server.url, timeout_seconds=5))
         self.hall = Hall(self.store)
         self.guests: list[Guest] = []
-        self.version = 1
 
     def teardown(self) -> None:
         self.run(self.store.close())
@@ -68,7 +73,7 @@ class Lives(RuleBasedStateMachine):
     def open(self, identity: bool, quota: int | None) -> None:
         self.fields = {"identity": identity, "capacity": CAPACITY, "quota": quota, "session_seconds": 86_400}
         self.fields["grace_seconds"] = 86_400
-        self.run(self.hall.open(**self.fields))
+        self.record = self.run(self.hall.put(make_record(**self.fields)))
         self.model = Model(CAPACITY, quota)
         self.look()
 
@@ -128,12 +133,53 @@ class Lives(RuleBasedStateMachine):
             self.hall.lapse(self.server, guest)
             self.model.lapse(session)
 
+    def operate(self, edit: Callable[[EventRecord, datetime], EventRecord]) -> EventRecord:
+        """A change as operators make it."""
+        self.record = self.run(change_event(self.store, self.hall.slug, edit, verb="test", by="test"))
+        self.look()
+        return self.record
+
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
-        self.version += 1
-        self.fields["paused"] = self.model.paused = paused
-        self.run(self.hall.open(self.version, **self.fields))
-        self.model.look()
+        self.operate(lambda record, _: with_settings(record, paused=paused))
+        self.model.paused = paused
+
+    @precondition(lambda self: not self.model.closed)
+    @rule(days=st.integers(1, 9))
+    def postpone(self, days: int) -> None:
+        self.operate(lambda record, now: postponed(record, now + timedelta(days=days), now))
+        self.model.postponed = True
+
+    @precondition(lambda self: not self.model.paused)
+    @rule()
+    def open_now(self) -> None:
+        self.operate(opened)
+        self.model.postponed = self.model.closed = False
+
+    @precondition(lambda self: not self.model.postponed)
+    @rule()
+    def close(self) -> None:
+        self.operate(closed)
+        self.model.closed = True
+
+    @rule(rate=st.sampled_from([100_000.0, 99_999.0]), said=st.sampled_from([{}, {"en": "Patience"}]))
+    def tell(self, rate: float, said: dict[str, str]) -> None:
+        self.operate(lambda record, _: with_message(at_rate(record, rate, None), said))
+
+    @rule(capacity=st.integers(1, CAPACITY), quota=st.sampled_from([None, 0, 2, QUOTA]))
+    def limit(self, capacity: int, quota: int | None) -> None:
+        self.operate(lambda record, _: with_settings(record, capacity=capacity, quota=quota))
+        self.model.capacity, self.model.quota = capacity, quota
+
+    @rule(quota=st.integers(0, 3))
+    def next_wave(self, quota: int) -> None:
+        def edit(record: EventRecord, now: datetime) -> EventRecord:
+            limited = None if record.event.quota is None else quota
+            ended = with_settings(record, opens_at=now - 2 * DAY, closes_at=now - DAY, prequeue_at=None)
+            return next_wave(with_wave(ended, Wave(opens_at=now, quota=limited)))
+
+        self.model.quota = self.operate(edit).event.quota
+        self.model.postponed = self.model.closed = False
 
     @rule()
     def restart(self) -> None:
@@ -148,7 +194,7 @@ class Lives(RuleBasedStateMachine):
         self.server.client.flushall()
         if looks:  # some gateway looks before anybody puts the event back
             self.run(self.hall.look())
-        self.run(self.store.put_event(make_record(self.version, **self.fields)))
+        self.run(self.store.put_event(self.record))
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))  # a tick, at which the called get a new grace
         self.model.lose()
         self.look()
@@ -190,7 +236,7 @@ def live(server: RedisServer, how: settings = EXAMPLES) -> None:
     run_state_machine_as_test(type("OnServer", (Lives,), {"server": server}), settings=how)
 
 
-@pytest.mark.promise("A2", "B2", "B4", "B5")
+@pytest.mark.promise("A2", "B2", "B4", "B5", "B10")
 def test_a_store_agrees_with_the_model(redis_server: RedisServer) -> None:
     live(redis_server)
 

@@ -15,7 +15,10 @@ from typing import Any
 
 import aiohttp
 
+from admission.core.event import Event
+from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
+from admission.store.change import change_event
 from admission.store.connection import Connection
 from admission.store.keys import EventKeys
 from admission.store.redis import RedisStore
@@ -23,6 +26,12 @@ from antrean.commands.events import put_settings
 from tests.eventually import eventually
 from tests.samples import make_event
 from tests.servers import RedisServer
+
+
+def with_event(record: EventRecord, event: Event) -> EventRecord:
+    """A record with other settings, and no questions asked."""
+    return record.model_copy(update={"event": event})
+
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -167,12 +176,14 @@ class Deployment:
         return _PACE | own | dict(more)
 
     async def put_event(self, slug: str, **fields: Any) -> str:
-        """Create an event or change its settings; returns the key of its origin."""
+        """Create an event, or change all of its settings as nobody but a test may; returns the key of its origin."""
         key = self.secrets.ensure_origin_key(slug)
         store = RedisStore(Connection(self.server.url, timeout_seconds=5))
         try:
             event = make_event(**{"slug": slug, "public": False, **fields})
-            await put_settings(store, RecordFiles(self.data_dir), event, self.secrets.keyring().wrapping)
+            if (await store.snapshot(slug)).record is None:
+                await put_settings(store, RecordFiles(self.data_dir), event, self.secrets.keyring().wrapping, "test")
+            await change_event(store, slug, lambda record, _: with_event(record, event), verb="create", by="test")
         finally:
             await store.close()
         return key

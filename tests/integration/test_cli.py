@@ -198,7 +198,8 @@ async def test_an_event_is_created_changed_and_shown(
         return bool((await api.call("GET", "status")).body["rate_per_second"] == 42)
 
     await eventually(changed_too)
-    shown: dict[str, Any] = json.loads((await antrean_(tmp_path, "event", "show", "pendaftaran", **variables)).out)
+    result = await antrean_(tmp_path, "event", "show", "pendaftaran", "--json", **variables)
+    shown: dict[str, Any] = json.loads(result.out)
     assert (shown["version"], shown["event"]["rate_per_second"]) == (2, 42.0)
 
 

@@ -13,8 +13,8 @@ from tests.integration.conftest import line_size
 from tests.integration.deployment import Deployment, Gateway
 
 FIELDS = {
-    *("event", "state", "prequeue_at", "opens_at", "postponed_from", "epoch", "serving", "segments", "rate_per_second"),
-    *("message", "draw"),
+    *("event", "state", "prequeue_at", "opens_at", "postponed_from", "wave", "epoch", "serving", "segments"),
+    *("rate_per_second", "message", "draw"),
 }
 
 

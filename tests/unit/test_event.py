@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from admission.core.event import EventRecord, EventState, origin_of, state_at
+from admission.core.event import EventState, origin_of
+from admission.core.record import EventRecord, state_at
 from tests.samples import TITLES, make_event, make_record
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)

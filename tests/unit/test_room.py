@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.core.event import EventRecord
 from admission.core.line import Line, Place, Segment
+from admission.core.record import EventRecord
 from admission.core.ticket import Ticket
 from admission.store.protocol import Snapshot
 from gateway.room import Room

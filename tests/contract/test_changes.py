@@ -1,0 +1,65 @@
+"""Changes of an event: one after the other, each in the log, none lost between two operators."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from admission.core.changes import with_message, with_settings
+from admission.core.errors import ConfigurationError
+from admission.core.record import EventRecord
+from admission.store.change import change_event
+from admission.store.redis import RedisStore
+from tests.contract.hall import Hall
+from tests.servers import RedisServer
+
+
+def cheaper(record: EventRecord, _: datetime) -> EventRecord:
+    return with_settings(record, capacity=record.event.capacity - 1)
+
+
+async def test_a_change_is_told_with_who_when_what_and_why(store: RedisStore) -> None:
+    hall = await Hall(store).open(capacity=100)
+    before = hall.seen.now_us
+    stands = await change_event(store, hall.slug, cheaper, verb="capacity", by="Sri", why="the site is slow")
+    assert stands == (await hall.look()).record
+    ((version, change),) = await store.changes(hall.slug, 10)
+    assert (version, change.verb, change.by, change.why) == (2, "capacity", "Sri", "the site is slow")
+    assert change.fields == {"capacity": (100, 99)}
+    assert before <= change.at.timestamp() * 1_000_000 <= hall.seen.now_us
+
+
+@pytest.mark.promise("B10")
+async def test_changes_at_the_same_time_all_count(store: RedisStore) -> None:
+    hall = await Hall(store).open(capacity=100)
+    people = [change_event(store, hall.slug, cheaper, verb="capacity", by=str(n)) for n in range(3)]
+    await asyncio.gather(*people)
+    record = (await hall.look()).record
+    assert record is not None
+    assert (record.version, record.event.capacity) == (4, 97)
+    log = await store.changes(hall.slug, 10)
+    assert [version for version, _ in log] == [4, 3, 2]
+    assert {change.by for _, change in log} == {"0", "1", "2"}
+    assert [version for version, _ in await store.changes(hall.slug, 1)] == [4]
+
+
+async def test_what_changes_nothing_makes_no_version(store: RedisStore) -> None:
+    hall = await Hall(store).open()
+    stands = await change_event(store, hall.slug, lambda record, _: with_message(record, {}), verb="message", by="Sri")
+    assert (stands.version, await store.changes(hall.slug, 10)) == (1, [])
+
+
+async def test_an_event_that_is_not_there_is_told(store: RedisStore) -> None:
+    with pytest.raises(ConfigurationError, match="no such event"):
+        await change_event(store, "nowhere", cheaper, verb="capacity", by="Sri")
+
+
+async def test_a_record_that_is_put_back_brings_its_last_change(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await Hall(store).open(capacity=100)
+    stands = await change_event(store, hall.slug, cheaper, verb="capacity", by="Sri")
+    redis_server.client.flushall()
+    await store.put_event(stands)
+    await store.put_event(stands)
+    assert await store.changes(hall.slug, 10) == [(2, stands.change)]
