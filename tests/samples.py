@@ -31,10 +31,10 @@ def tag(person: int) -> bytes:
     return person.to_bytes(16, "big")
 
 
-def make_entry(person: int, browser: int = 1, slug: str = SLUG) -> Entry:
+def make_entry(person: int, browser: int = 1, slug: str = SLUG, group: str = "") -> Entry:
     """How a person joins from one of their browsers (0: one without a key)."""
     check = check_of(browser.to_bytes(16, "little") if browser else b"")
-    return Entry(session_of(slug, tag(person), "", 0), check)
+    return Entry(session_of(slug, tag(person), "", 0), check, group)
 
 
 def make_holder(entry: Entry, joined: Joined, snapshot: Snapshot, slug: str = SLUG) -> Holder:
@@ -42,7 +42,9 @@ def make_holder(entry: Entry, joined: Joined, snapshot: Snapshot, slug: str = SL
     place = snapshot.line.place(joined.epoch, joined.number)
     assert place is not None, f"the line knows no epoch {joined.epoch}"
     session = entry.session or session_of(slug, b"", joined.epoch, joined.number)
-    return Holder(session, entry.check or check_of(b""), place, joined.number, snapshot.line.index(joined.epoch))
+    return Holder(
+        session, entry.check or check_of(b""), place, joined.number, snapshot.line.index(joined.epoch), entry.group
+    )
 
 
 def tail(snapshot: Snapshot) -> Place:

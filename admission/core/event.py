@@ -112,7 +112,8 @@ class Event(BaseModel):
     Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of
     the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once, `quota`
     people in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a
-    group is: the province in a NIK. `waves` are those to come. From `prequeue_at` people join, from `opens_at` they
+    group is: the province in a NIK. A session that lapsed keeps its seat for `settle_seconds`, since word of its
+    completion may be on its way. `waves` are those to come. From `prequeue_at` people join, from `opens_at` they
     are called; with the order `draw` the pre-queue ends `freeze_seconds` before the opening, and `draw_source` names
     the value that decides.
 
@@ -134,6 +135,7 @@ class Event(BaseModel):
     group_by: Literal["province"] | None = None
     group_quotas: dict[Group, Quota] = {}
     session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
     grace_seconds: Annotated[int, Field(ge=5, le=86_400)] = 300
     order: Order = Order.FIRST_COME
     draw_source: DrawSource | None = None

@@ -6,11 +6,11 @@
 | `antrean:{slug}:event` | hash | `version`, `record` (JSON), limits for scripts | none | put_event | all |
 | `antrean:{slug}:log` | stream | `version`, `change` (JSON), the last 1,000 or so | none | put_event | changes |
 | `antrean:{slug}:line` | hash | fields below | none | all mutating verbs | all |
-| `antrean:{slug}:sessions` | zset | session (12 bytes) -> start, µs | none | claim, report, leave | all |
+| `antrean:{slug}:sessions` | zset | session and group -> start, µs | none | claim, report, leave, advance | all |
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
 | `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
-| `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes) | none | all but advance | all |
+| `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
 
 All of them last until the event is purged; each is bounded by the line, the capacity, the grace or the settings.
 
@@ -18,12 +18,15 @@ The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch
 present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present epoch),
 `serving` and `expired` (marks), `tat_us` (token bucket: theoretical arrival time of the next admission), `open_ms`
 (open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted` and
-`completed` (totals).
+`completed` (totals), `reserved` (seats of the quota that sessions hold), `lost` (sessions that Redis lost, which hold
+seats until `lost_until_us`). Of each group that has people on the site: `completed:<group>`, `reserved:<group>`, and
+`kept:<group>` (places called while it was full: after which, up to which, -1 while it is).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 
-A row of the index: flags (1 admitted, 2 completed, 4 left, 8 expired), the position of its epoch among all (2 bytes),
-the number (4 bytes), the check of the browser's key (6 bytes). Buckets keep small hashes, which Redis packs tightly.
+A row of the index: flags (1 admitted, 2 completed, 4 left, 8 expired, 16 passed over: called while the group was full),
+the position of its epoch among all (2 bytes), the number (4 bytes), the check of the browser's key (6 bytes), the group
+(2 bytes, or none). Buckets keep small hashes, which Redis packs tightly.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from admission.core.applicant import Trace
 from admission.core.line import Line, Place
+from admission.core.quota import Taken
 from admission.core.record import Change, EventRecord
 
 
@@ -18,6 +19,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     session: bytes = b""
     check: bytes = b""
+    group: str = ""
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ class Holder(msgspec.Struct, frozen=True):
     Args:
         place: `NOWHERE` before its draw, when it can only be left.
         segment: the position of the ticket's epoch among all.
+        group: whose quota the holder counts in; '' for none.
     """
 
     session: bytes
@@ -46,6 +49,7 @@ class Holder(msgspec.Struct, frozen=True):
     place: Place
     number: int
     segment: int
+    group: str = ""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -63,7 +67,7 @@ class Claimed(msgspec.Struct, frozen=True):
     retry_seconds: float = 0.0
 
 
-ADMITTED, COMPLETED, LEFT = 1, 2, 4  # flags of a row
+ADMITTED, COMPLETED, LEFT, PASSED = 1, 2, 4, 16  # flags of a row
 
 
 class Row(NamedTuple):
@@ -96,6 +100,8 @@ class Snapshot:
         open_ms: the open clock, which stands while the event is paused or Redis away.
         sessions: running sessions.
         admitted, completed: totals.
+        reserved: seats of the quota that sessions hold: running ones, those that may yet be completed, and lost ones.
+        groups: seats taken, of each group that has people on the site.
         calls: steps of the mark later than the caller knew, oldest first.
         unclaimed: people called, in grace, who neither claimed nor left.
     """
@@ -109,6 +115,8 @@ class Snapshot:
     completed: int
     calls: tuple[Call, ...]
     unclaimed: int
+    reserved: int = 0
+    groups: Mapping[str, Taken] = field(default_factory=dict)
 
 
 BUCKETS = 65_536  # of the index
@@ -135,13 +143,16 @@ class Store(Protocol):
         """Take places at the end, or find those that the same browsers hold; in order, at most BATCH_LIMIT."""
 
     async def claim(self, slug: str, holders: Sequence[Holder]) -> list[Claimed]:
-        """Ask for admission: rate, capacity, quota and grace are judged here and nowhere else; at most BATCH_LIMIT."""
+        """Ask for admission: rate, capacity, quotas and grace are judged here and nowhere else; at most BATCH_LIMIT."""
 
     async def leave(self, slug: str, holder: Holder) -> str:
         """Give a place up: '' when done (or done before), else the slug of the refusal."""
 
     async def expire(self, slug: str, holder: Holder) -> bool:
         """Note that the grace of a drawn place has ended, so that its tag may take a new one; False when it has not."""
+
+    async def pass_over(self, slug: str, holder: Holder) -> bool:
+        """Note that somebody called finds their group full, so that they are not waited for; False when not so."""
 
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
         """The origin's word on sessions, as (kind, session): a result each, in order.

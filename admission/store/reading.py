@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from admission.core.applicant import Trace
+from admission.core.event import Event
 from admission.core.line import FIRST_COME, Line, Place, Segment
+from admission.core.quota import Taken
 from admission.core.record import Change, EventRecord
 from admission.store.keys import pack_place, unpack_place
-from admission.store.protocol import ADMITTED, COMPLETED, LEFT, Call, Holder, Row, Snapshot
+from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Holder, Row, Snapshot
 
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
@@ -28,12 +30,24 @@ def fold_line(snapshot: Snapshot) -> bytes:
         "expired": pack_place(line.expired),
         "admitted": snapshot.admitted,
         "completed": snapshot.completed,
+        "reserved": snapshot.reserved,
+        "lapse_us": _seat_us(snapshot.record.event) if snapshot.record else 0,
     }
+    if snapshot.groups:
+        seen["groups"] = {
+            group: (taken.completed, taken.reserved, _kept(taken)) for group, taken in snapshot.groups.items()
+        }
     return json.dumps(seen, separators=(",", ":")).encode()
 
 
-def limits_of(record: EventRecord) -> dict[str, int | float]:
-    """The limits that scripts need, in their units: µs, ms, counts; quota -1 for none."""
+def _kept(taken: Taken) -> str:
+    if taken.kept_after is None:
+        return ""
+    return f"{pack_place(taken.kept_after)} {-1 if taken.kept_upto is None else pack_place(taken.kept_upto)}"
+
+
+def limits_of(record: EventRecord) -> dict[str, int | float | str]:
+    """The limits that scripts need, in their units: µs, ms, counts; quota -1 for none; groups parted by blanks."""
     event = record.event
     return {
         "interval_us": 1_000_000 / event.rate_per_second,
@@ -41,12 +55,20 @@ def limits_of(record: EventRecord) -> dict[str, int | float]:
         "capacity": event.capacity,
         "quota": -1 if event.quota is None else event.quota,
         "session_us": event.session_seconds * 1_000_000,
+        "seat_us": _seat_us(event),
+        "groups": " ".join(event.group_quotas),
+        **{f"quota:{group}": quota for group, quota in event.group_quotas.items()},
         "grace_ms": event.grace_seconds * 1000,
         "freezes_us": _us(event.freezes_at, _NEVER_US),
         "opens_us": _NEVER_US if record.awaits_draw else _us(event.opens_at, 0),
         "closes_us": _us(event.closes_at, _NEVER_US),
         "paused": int(event.paused),
     }
+
+
+def _seat_us(event: Event) -> int:
+    """For how long a session keeps its seat when nobody hears of it."""
+    return (event.session_seconds + event.settle_seconds) * 1_000_000
 
 
 def _us(instant: datetime | None, none_us: int) -> int:
@@ -59,8 +81,8 @@ def read_change(fields: Mapping[bytes, bytes]) -> tuple[int, Change]:
 
 
 def read_row(packed: bytes | None) -> Row | None:
-    """The row in its 13 bytes; None where there is none."""
-    if packed is None or len(packed) != _ROW_BYTES:
+    """The row in its 13 bytes and those of its group; None where there is none."""
+    if packed is None or len(packed) < _ROW_BYTES:
         return None
     return Row(packed[0], int.from_bytes(packed[1:3], "big"), int.from_bytes(packed[3:7], "big"))
 
@@ -93,6 +115,7 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     if len(raw_record) > 1:
         record = EventRecord.model_validate_json(raw_record)
     line = read_line(fields)
+    lost = int(fields.get(b"lost", 0)) if int(now_us) < int(fields.get(b"lost_until_us", 0)) else 0
     called = line.position(line.serving) - before.position(before.expired)
     return Snapshot(
         record=record,
@@ -106,7 +129,23 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
             Call(int(score), unpack_place(int(place))) for place, score in zip(calls[::2], calls[1::2], strict=True)
         ),
         unclaimed=max(0, called - settled),
+        reserved=int(fields.get(b"reserved", 0)) + lost,
+        groups=_read_groups(fields),
     )
+
+
+def _read_groups(fields: Mapping[bytes, bytes]) -> dict[str, Taken]:
+    groups = sorted({name.partition(b":")[2].decode() for name in fields if b":" in name})
+    return {group: _read_taken(fields, group.encode()) for group in groups}
+
+
+def _read_taken(fields: Mapping[bytes, bytes], group: bytes) -> Taken:
+    completed, reserved = (int(fields.get(name + b":" + group, 0)) for name in (b"completed", b"reserved"))
+    kept = fields.get(b"kept:" + group)
+    if kept is None:
+        return Taken(completed, reserved)
+    after, upto = map(int, kept.split())
+    return Taken(completed, reserved, unpack_place(after), None if upto < 0 else unpack_place(upto))
 
 
 def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
@@ -117,7 +156,14 @@ def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
     """
     if _age(snapshot) >= _age(seen):
         return snapshot
-    return replace(snapshot, line=seen.line, admitted=seen.admitted, completed=seen.completed)
+    return replace(
+        snapshot,
+        line=seen.line,
+        admitted=seen.admitted,
+        completed=seen.completed,
+        reserved=seen.reserved,
+        groups=seen.groups,
+    )
 
 
 def _age(snapshot: Snapshot) -> tuple[str, int, Place, Place, int, int]:
@@ -136,11 +182,12 @@ def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:
     packed, settled, started = answer
     row = read_row(packed)
     flags = row.flags if row and (row.segment, row.number) == (holder.segment, holder.number) else 0
-    admitted = bool(flags & ADMITTED)
+    admitted, passed = bool(flags & ADMITTED), bool(flags & PASSED)
     started_us = int(float(started)) if started and admitted else 0
     return Trace(
         admitted=admitted,
         completed=bool(flags & COMPLETED),
-        left=bool(flags & LEFT) or (bool(settled) and not admitted),
+        left=bool(flags & LEFT) or (bool(settled) and not admitted and not passed),
+        passed=passed,
         session_started_us=started_us if started_us > lapsed_us else None,
     )

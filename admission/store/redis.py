@@ -82,7 +82,7 @@ class RedisStore:
         """See Store."""
         event = self._event(slug)
         buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
-        args = [part for entry in entries for part in (entry.session, entry.check)]
+        args = [part for entry in entries for part in (entry.session, entry.check + entry.group.encode())]
         answer = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
         at_ms, earlier, present, places = answer
         epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]
@@ -93,10 +93,11 @@ class RedisStore:
         """See Store."""
         event = self._event(slug)
         keys: list[str] = [event.keys.sessions]
-        args: list[bytes | int] = []
+        args: list[bytes | str | int] = []
         for holder in holders:
             keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
-            args += (holder.session, holder.check, pack_place(holder.place), holder.segment, holder.number)
+            place = pack_place(holder.place)
+            args += (holder.session, holder.check, holder.group, place, holder.segment, holder.number)
         answers = await self._mutate("claim", event, keys, args, len(holders))
         return [
             Claimed(problem.decode(), int(started), bool(repeated), wait_us / 1_000_000)
@@ -111,7 +112,7 @@ class RedisStore:
             event.keys.settled(holder.place.segment),
             event.keys.index(holder.session),
         ]
-        args = [holder.session, pack_place(holder.place), holder.segment, holder.number, holder.check]
+        args = [holder.session, pack_place(holder.place), holder.segment, holder.number, holder.check, holder.group]
         problem: bytes = await self._mutate("leave", event, keys, args)
         return problem.decode()
 
@@ -120,6 +121,14 @@ class RedisStore:
         event = self._event(slug)
         args = [holder.session, pack_place(holder.place), holder.segment, holder.number]
         return bool(await self._mutate("expire", event, [event.keys.index(holder.session)], args))
+
+    async def pass_over(self, slug: str, holder: Holder) -> bool:
+        """See Store."""
+        event = self._event(slug)
+        keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
+        place = pack_place(holder.place)
+        args = [holder.session, holder.check, holder.group, place, holder.segment, holder.number]
+        return bool(await self._mutate("pass_over", event, keys, args))
 
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
         """See Store."""
@@ -151,7 +160,7 @@ class RedisStore:
         args: list[bytes | int] = []
         for holder in holders:
             keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
-            args += (holder.session, holder.place.rank)
+            args += (holder.session + holder.group.encode(), holder.place.rank)
         now_us, looks = await self._redis.run(script("look"), keys, args, size=len(holders))
         session_us = event.record.event.session_seconds * 1_000_000 if event.record else 0
         lapsed_us = int(now_us) - session_us
@@ -160,7 +169,8 @@ class RedisStore:
     async def advance(self, slug: str, target: Place) -> Place:
         """See Store."""
         event = self._event(slug)
-        serving, _, _ = await self._mutate("advance", event, [event.keys.calls], [pack_place(target)])
+        keys = [event.keys.calls, event.keys.sessions]
+        serving, _, _ = await self._mutate("advance", event, keys, [pack_place(target)])
         return unpack_place(int(serving))
 
     async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:

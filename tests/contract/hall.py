@@ -10,6 +10,7 @@ from typing import Any
 
 from admission.core.applicant import ApplicantState, Trace, state_of
 from admission.core.line import START, Place
+from admission.core.quota import NOBODY
 from admission.core.record import EventRecord
 from admission.store.batch import Batcher
 from admission.store.keys import EventKeys
@@ -60,9 +61,9 @@ class Hall:
         self.seen = await self.store.snapshot(self.slug)
         return self.seen
 
-    async def join(self, person: int = 0, browser: int = 1) -> Guest:
+    async def join(self, person: int = 0, browser: int = 1, group: str = "") -> Guest:
         """Join; person 0 joins without identity."""
-        entry = make_entry(person, browser, self.slug) if person else Entry()
+        entry = make_entry(person, browser, self.slug, group) if person else Entry()
         return Guest(entry, await self._joins.ask(entry))
 
     async def join_all(self, people: Iterable[int], browser: int = 1) -> list[Guest]:
@@ -115,7 +116,8 @@ class Hall:
     async def state(self, guest: Guest) -> ApplicantState:
         """The state of a guest, as a poll would tell it."""
         await self.look()
-        return state_of(self.place(guest), self.seen.line, await self.trace(guest))
+        place, group = self.place(guest), self.seen.groups.get(guest.entry.group, NOBODY)
+        return state_of(place, self.seen.line, await self.trace(guest), kept=group.keeps(place))
 
     async def expire(self, server: RedisServer) -> None:
         """End the grace of everybody called: the open clock is data, and is moved on by one grace."""
@@ -125,10 +127,12 @@ class Hall:
         await self.store.advance(self.slug, START)
         await self.look()
 
-    def lapse(self, server: RedisServer, guest: Guest) -> None:
-        """Let a running session run out: its start is data, and is moved back by one session."""
+    def lapse(self, server: RedisServer, guest: Guest, *, settled: bool = False) -> None:
+        """Let a running session run out, or its seat too: its start is data, and is moved back."""
         assert self.seen.record is not None
-        session, session_us = self.holder(guest).session, self.seen.record.event.session_seconds * 1_000_000
-        started = server.client.zscore(self.keys.sessions, session)
+        event, holder = self.seen.record.event, self.holder(guest)
+        ago_us = (event.session_seconds + (event.settle_seconds if settled else 0)) * 1_000_000
+        member = holder.session + holder.group.encode()
+        started = server.client.zscore(self.keys.sessions, member)
         assert started is not None, "no session runs"
-        server.client.zadd(self.keys.sessions, {session: started - session_us})
+        server.client.zadd(self.keys.sessions, {member: started - ago_us})

@@ -5,6 +5,7 @@ Rate never binds here, sessions lapse and graces end when told to.
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class Row:
     admitted: bool = False
     completed: bool = False
     left: bool = False
+    group: str = ""
 
 
 @dataclass
@@ -33,14 +35,19 @@ class Seen:
     expired: Place = START
     admitted: int = 0
     completed: int = 0
+    reserved: dict[bytes, str] = field(default_factory=dict)
+    lost: int = 0
+    group_completed: Counter[str] = field(default_factory=Counter)
+    kept: dict[str, tuple[Place, Place | None]] = field(default_factory=dict)
 
 
 @dataclass
 class Model:
-    """One event. `capacity` and `quota` as in its record."""
+    """One event. `capacity`, `quota` and `groups` (the quotas of groups) as in its record."""
 
     capacity: int
     quota: int | None
+    groups: dict[str, int] = field(default_factory=dict)
     paused: bool = False
     postponed: bool = False
     closed: bool = False
@@ -65,7 +72,25 @@ class Model:
             return True
         if row.admitted:
             return session not in self.running
-        return Place(row.segment, row.number) <= self.line.expired
+        place = Place(row.segment, row.number)
+        return place <= self.line.expired and not self._kept(row.group, place)
+
+    def _kept(self, group: str, place: Place) -> bool:
+        after, upto = self.line.kept.get(group, (place, None))
+        return after < place and (upto is None or place <= upto)
+
+    def taken(self, group: str) -> int:
+        """Seats of a group that are not free."""
+        return self.line.group_completed[group] + list(self.line.reserved.values()).count(group)
+
+    def tick(self) -> None:
+        """What every step of the mark begins with: graces stand in groups that are full."""
+        for group, quota in self.groups.items():
+            after, upto = self.line.kept.get(group, (None, Place(0, 0)))
+            if self.taken(group) >= quota:
+                self.line.kept[group] = (self.line.expired if after is None else after, None)
+            elif after is not None and upto is None:
+                self.line.kept[group] = (after, self.line.serving)
 
     def join(self, entry: Entry) -> tuple[int, int, bool]:
         """Segment, number, and whether this browser had it already."""
@@ -76,7 +101,7 @@ class Model:
         self.line.sizes[-1] += 1
         segment, number = len(self.line.sizes) - 1, self.line.sizes[-1]
         if entry.session and not alive:
-            self.rows[entry.session] = Row(segment, number, entry.check)
+            self.rows[entry.session] = Row(segment, number, entry.check, group=entry.group)
         return segment, number, False
 
     def _mine(self, holder: Holder) -> Row | None:
@@ -95,31 +120,36 @@ class Model:
             return "", True
         if holder.place in self.settled:
             return "session-lapsed" if mine and mine.admitted and not mine.left else "left", False
-        problem = self._event_problem() or self._place_problem(holder.place) or self._door_problem()
+        problem = self._event_problem(holder.group) or self._place_problem(holder) or self._door_problem()
         if problem:
             return problem, False
         self.running.add(holder.session)
+        self.line.reserved[holder.session] = holder.group
         self.settled.add(holder.place)
         self.line.admitted += 1
-        self.rows[holder.session] = Row(holder.segment, holder.number, holder.check, admitted=True)
+        self.rows[holder.session] = Row(holder.segment, holder.number, holder.check, admitted=True, group=holder.group)
         return "", False
 
-    def _event_problem(self) -> str:
+    def _event_problem(self, group: str) -> str:
         if self.closed:
             return "event-closed"
         if self.postponed:
             return "event-not-open"
         if self.quota is not None and self.line.completed >= self.quota:
             return "event-full"
-        return "event-paused" if self.paused else ""
+        if self.paused:
+            return "event-paused"
+        return "group-full" if group in self.groups and self.taken(group) >= self.groups[group] else ""
 
-    def _place_problem(self, place: Place) -> str:
-        if place > self.line.serving:
+    def _place_problem(self, holder: Holder) -> str:
+        if holder.place > self.line.serving:
             return "not-called"
-        return "grace-over" if place <= self.line.expired else ""
+        over = holder.place <= self.line.expired and not self._kept(holder.group, holder.place)
+        return "grace-over" if over else ""
 
     def _door_problem(self) -> str:
-        reserved = self.quota is not None and self.line.completed + len(self.running) >= self.quota
+        taken = self.line.completed + len(self.line.reserved) + self.line.lost
+        reserved = self.quota is not None and taken >= self.quota
         return "door-busy" if reserved or len(self.running) >= self.capacity else ""
 
     def leave(self, holder: Holder) -> str:
@@ -130,12 +160,15 @@ class Model:
         if mine:
             mine.left = True
             self.running.discard(holder.session)
+            self.line.reserved.pop(holder.session, None)
         self.settled.add(holder.place)
         return ""
 
     def report(self, kind: str, session: bytes) -> str:
         """Result of one report."""
         row, ran = self.rows.get(session), session in self.running
+        if self.line.reserved.get(session) == (row.group if row else ""):
+            self.line.reserved.pop(session)
         self.running.discard(session)
         if row and row.completed:
             return "repeated"
@@ -143,6 +176,7 @@ class Model:
             row = self.rows.setdefault(session, Row(0, 0, bytes(6)))
             row.admitted = row.completed = True
             self.line.completed += 1
+            self.line.group_completed[row.group] += 1
             return "completed" if ran else "late"
         if row is None or not row.admitted:
             return "unknown"
@@ -153,20 +187,23 @@ class Model:
 
     def advance(self, target: Place) -> Place:
         """Where the mark stands then."""
+        self.tick()
         self.line.serving = max(self.line.serving, min(target, self.tail()))
         return self.line.serving
 
     def expire(self) -> None:
         """The grace of everybody called ends."""
+        self.tick()
         self.line.expired = max(self.line.expired, self.line.serving)
 
     def lapse(self, session: bytes) -> None:
-        """A session runs out."""
+        """A session runs out; its seat waits for word of a completion."""
         self.running.discard(session)
 
     def restart(self) -> None:
         """Redis comes back with all its data."""
         self.line.sizes.append(0)
+        self.tick()
 
     def lose(self) -> None:
         """Redis comes back with nothing but what the caller saw."""
@@ -174,7 +211,11 @@ class Model:
         self.settled.clear()
         self.running.clear()
         self.line = deepcopy(self.seen)
+        self.line.lost += len(self.line.reserved)
+        self.line.group_completed.update(self.line.reserved.values())
+        self.line.reserved.clear()
         self.line.sizes.append(0)
+        self.tick()
 
     def unclaimed(self) -> int:
         """People called, in grace, who neither claimed nor left."""

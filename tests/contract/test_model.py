@@ -36,6 +36,8 @@ from tests.servers import RedisServer
 
 T = TypeVar("T")
 CAPACITY, QUOTA = 3, 6
+GROUPS = {"31": 2, "32": 0}
+GROUP_OF = ["31", "32", "33"]  # one has seats, one has none, one has no quota
 DAY = timedelta(days=1)
 # Found is enough: making a failure small takes minutes, with a server at every step.
 EXAMPLES = settings(max_examples=15, stateful_step_count=40, phases=[Phase.generate])
@@ -71,10 +73,18 @@ class Lives(RuleBasedStateMachine):
 
     @initialize(identity=st.booleans(), quota=st.sampled_from([None, QUOTA]))
     def open(self, identity: bool, quota: int | None) -> None:
-        self.fields = {"identity": identity, "capacity": CAPACITY, "quota": quota, "session_seconds": 86_400}
+        self.fields = {
+            "identity": identity,
+            "capacity": CAPACITY,
+            "quota": quota,
+            "session_seconds": 86_400,
+            "settle_seconds": 86_400,
+        }
         self.fields["grace_seconds"] = 86_400
+        if identity:
+            self.fields |= {"group_by": "province", "group_quotas": dict(GROUPS)}
         self.record = self.run(self.hall.put(make_record(**self.fields)))
-        self.model = Model(CAPACITY, quota)
+        self.model = Model(CAPACITY, quota, dict(GROUPS) if identity else {})
         self.look()
 
     def look(self) -> None:
@@ -83,7 +93,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(person=people, browser=browsers)
     def join(self, person: int, browser: int) -> None:
-        entry = make_entry(person, browser) if self.fields["identity"] else Entry()
+        entry = make_entry(person, browser, group=GROUP_OF[person % 3]) if self.fields["identity"] else Entry()
         (joined,) = self.run(self.store.join(self.hall.slug, [entry]))
         self.look()
         place = self.hall.seen.line.place(joined.epoch, joined.number)
@@ -171,6 +181,12 @@ class Lives(RuleBasedStateMachine):
         self.operate(lambda record, _: with_settings(record, capacity=capacity, quota=quota))
         self.model.capacity, self.model.quota = capacity, quota
 
+    @precondition(lambda self: self.fields["identity"])
+    @rule(group=st.sampled_from(sorted(GROUPS)), people=st.integers(0, 3))
+    def limit_group(self, group: str, people: int) -> None:
+        self.model.groups[group] = people
+        self.operate(lambda record, _: with_settings(record, group_quotas=dict(self.model.groups)))
+
     @rule(quota=st.integers(0, 3))
     def next_wave(self, quota: int) -> None:
         def edit(record: EventRecord, now: datetime) -> EventRecord:
@@ -221,6 +237,10 @@ class Lives(RuleBasedStateMachine):
         assert [segment.size for segment in seen.line.segments] == line.sizes
         assert (seen.line.serving, seen.line.expired) == (line.serving, line.expired)
         assert (seen.admitted, seen.completed) == (line.admitted, line.completed)
+        for group, taken in seen.groups.items():
+            assert taken.completed + taken.reserved == self.model.taken(group)
+            assert (taken.kept_after, taken.kept_upto) == line.kept.get(group, (None, None))
+        assert seen.reserved == len(line.reserved) + line.lost
         assert (seen.sessions, seen.unclaimed) == (len(self.model.running), self.model.unclaimed())
 
     @invariant()

@@ -6,7 +6,8 @@
 -- Cost: O(1)
 local row = read_row(KEYS[3], ARGV[3])
 if row == nil or row.segment ~= tonumber(ARGV[5]) or row.number ~= tonumber(ARGV[6]) then return 0 end
-if row.flags ~= 0 or tonumber(ARGV[4]) > tonumber(line.expired) then return 0 end
+local place = tonumber(ARGV[4])
+if row.flags ~= 0 or place > tonumber(line.expired) or kept(row.group, place) then return 0 end
 row.flags = EXPIRED
 write_row(KEYS[3], ARGV[3], row)
 return 1

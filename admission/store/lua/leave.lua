@@ -1,9 +1,9 @@
 -- Purpose: give a place up; a running session ends, and its seat is free at once.
 -- Flags: allow-oom
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session -> start µs
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
 -- KEYS[4] settled: bitmap by rank; KEYS[5] index: hash, the session's bucket
 -- ARGV[3] session, 12 bytes; ARGV[4] place, -1 before its draw; ARGV[5] segment of its epoch; ARGV[6] number
--- ARGV[7] check, 6 bytes
+-- ARGV[7] check, 6 bytes; ARGV[8] group
 -- Returns: '' when left (now or before), or 'completed'
 -- Cost: O(log sessions)
 local session, row = ARGV[3], read_row(KEYS[5], ARGV[3])
@@ -11,12 +11,12 @@ local mine = row ~= nil and row.segment == tonumber(ARGV[5]) and row.number == t
 if mine and has(row, COMPLETED) then return 'completed' end
 local place = tonumber(ARGV[4])
 if place < 0 and row == nil then -- without a rank there is no bit to set: the row alone remembers
-  row, mine = {flags = 0, segment = tonumber(ARGV[5]), number = tonumber(ARGV[6]), check = ARGV[7]}, true
+  row, mine = {flags = 0, segment = tonumber(ARGV[5]), number = tonumber(ARGV[6]), check = ARGV[7], group = ARGV[8]}, true
 end
 if mine then
   row.flags = bit.bor(row.flags, LEFT)
   write_row(KEYS[5], session, row)
-  redis.call('ZREM', KEYS[3], session)
+  release(KEYS[3], session, row.group)
 end
 if place >= 0 then redis.call('SETBIT', KEYS[4], place % RANKS, 1) end
 return ''

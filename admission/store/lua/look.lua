@@ -1,17 +1,17 @@
 -- Purpose: what is recorded of called places, for a batch; writes nothing.
 -- Flags: no-writes
--- KEYS[1] sessions: zset, session -> start µs
+-- KEYS[1] sessions: zset, session and group -> start µs
 -- KEYS[2 * i] settled: bitmap by rank, of look i; KEYS[2 * i + 1] index: hash, bucket of look i
--- ARGV[2 * i - 1] session, 12 bytes; ARGV[2 * i] rank
+-- ARGV[2 * i - 1] session, 12 bytes, and group; ARGV[2 * i] rank
 -- Returns: {now µs, {{row or '', settled 0|1, start µs or ''}, …}}
 -- Cost: O(looks), at most 128
 local time, looks = redis.call('TIME'), {}
 for i = 1, #ARGV / 2 do
-  local session, rank = ARGV[2 * i - 1], ARGV[2 * i]
+  local member, rank = ARGV[2 * i - 1], ARGV[2 * i]
   looks[i] = {
-    redis.call('HGET', KEYS[2 * i + 1], string.sub(session, 3)) or '',
+    redis.call('HGET', KEYS[2 * i + 1], string.sub(member, 3, 12)) or '',
     redis.call('GETBIT', KEYS[2 * i], rank),
-    redis.call('ZSCORE', KEYS[1], session) or '',
+    redis.call('ZSCORE', KEYS[1], member) or '',
   }
 end
 return {time[1] .. string.format('%06d', time[2]), looks}

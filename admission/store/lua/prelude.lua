@@ -1,56 +1,18 @@
--- Purpose: stands before every mutating verb: the clock, the life check that opens an epoch, the freeze.
+-- Purpose: stands before every mutating verb: the clock, and the line as it is.
 -- KEYS[1] event: hash, the record and its limits
 -- KEYS[2] line: hash, segments, marks, bucket, totals
 -- ARGV[1] newest epoch that the caller saw, '' for none
--- ARGV[2] JSON, the line that it saw: segments, serving, expired, admitted, completed
+-- ARGV[2] JSON, the line that it saw: segments, serving, expired, admitted, completed, reserved, lapse_us; groups, each
+-- with completed, reserved and kept
 local EVENT, LINE = KEYS[1], KEYS[2]
 local RANKS = 4294967296
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local life = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local line, flat = {}, redis.call('HGETALL', LINE)
-for i = 1, #flat, 2 do line[flat[i]] = flat[i + 1] end
+local FIELDS = {'life', 'epoch', 'segments', 'size', 'serving', 'expired', 'tat_us', 'open_ms', 'ticked_us', 'admitted',
+  'completed', 'reserved', 'lost', 'lost_until_us'}
+local line, values = {}, redis.call('HMGET', LINE, unpack(FIELDS))
+for i, name in ipairs(FIELDS) do line[name] = values[i] or nil end
 
 local function whole(number) return string.format('%.0f', number) end
-
--- Numbers count from 1 again, behind these segments, in an epoch above all that were seen.
-local function begin_epoch(segments, newest_ms)
-  line.epoch = string.format('%013.0f-%s', math.max(math.floor(now_us / 1000), newest_ms + 1), string.sub(life, 1, 8))
-  line.segments, line.size = #segments > 0 and cjson.encode(segments) or '[]', 0
-  for name, value in pairs(line) do redis.call('HSET', LINE, name, value) end
-end
-
-local function stored_segments()
-  local segments = cjson.decode(line.segments or '[]')
-  if line.epoch then segments[#segments + 1] = {line.epoch, 'first_come', tonumber(line.size)} end
-  return segments
-end
-
--- Another life: what the caller saw is folded in where it is newer.
-local function open_epoch(seen_epoch, seen)
-  local stored, segments = line.epoch or '', stored_segments()
-  if seen_epoch > stored then
-    segments = seen.segments
-  elseif seen_epoch == stored and stored ~= '' then
-    segments[#segments][3] = math.max(segments[#segments][3], seen.segments[#seen.segments][3])
-  end
-  for _, name in ipairs({'serving', 'expired', 'admitted', 'completed'}) do
-    line[name] = whole(math.max(tonumber(line[name] or 0), seen[name] or 0))
-  end
-  line.life, line.open_ms, line.ticked_us = life, line.open_ms or 0, whole(now_us)
-  line.tat_us = whole(now_us + 1000000) -- an empty bucket: a burst is at most one second of the rate
-  begin_epoch(segments, tonumber(string.sub(seen_epoch > stored and seen_epoch or stored, 1, 13)) or 0)
-end
-
--- The freeze: who is in the line will be drawn, who comes from now on queues behind. It happens once, before any call.
-local function freeze()
-  local segments = stored_segments()
-  for i, segment in ipairs(segments) do segment[2] = i == 1 and 'drawn' or 'with' end
-  begin_epoch(segments, tonumber(string.sub(line.epoch, 1, 13)))
-end
-
-if line.life ~= life or line.epoch < ARGV[1] then open_epoch(ARGV[1], cjson.decode(ARGV[2])) end
-local freezes_us = tonumber(redis.call('HGET', EVENT, 'freezes_us') or nil)
-if freezes_us and now_us >= freezes_us and tonumber(line.serving) == 0
-  and not string.find(line.segments, '"drawn"', 1, true) then freeze() end
 

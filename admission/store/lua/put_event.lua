@@ -6,6 +6,7 @@
 -- Cost: O(1)
 local stands = tonumber(redis.call('HGET', EVENT, 'version') or 0)
 if tonumber(ARGV[3]) > stands then
+  redis.call('DEL', EVENT) -- with the quotas of groups that have none any more
   redis.call('HSET', EVENT, 'version', ARGV[3], 'record', ARGV[4], unpack(ARGV, 6))
   if ARGV[5] ~= '' then
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'version', ARGV[3], 'change', ARGV[5])

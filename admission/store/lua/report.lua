@@ -1,6 +1,6 @@
 -- Purpose: the origin's word on sessions: completed (once, a late one counts too), left or revoked.
 -- Flags: allow-oom
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session -> start µs
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
 -- KEYS[3 + i] index: hash, the bucket of report i
 -- ARGV[2 * i + 1] kind: completed, left or revoked; ARGV[2 * i + 2] session, 12 bytes
 -- Returns: {result, …}: the kind, or late, repeated, unknown
@@ -9,15 +9,17 @@ local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
 if not session_us then return redis.error_reply('NOEVENT put the record first') end
 
 local function end_session(kind, session, bucket)
-  local row, started = read_row(bucket, session), running(KEYS[3], session, session_us)
-  redis.call('ZREM', KEYS[3], session)
+  local row = read_row(bucket, session)
+  local group = row and row.group or ''
+  local started = running(KEYS[3], session, group, session_us)
+  release(KEYS[3], session, group)
   if has(row, COMPLETED) then return 'repeated' end
   if kind == 'completed' then
     -- A session that Redis lost is counted all the same: the origin, which is trusted, served this person.
-    row = row or {flags = ADMITTED, segment = 0, number = 0, check = string.rep('\0', 6)}
+    row = row or {flags = ADMITTED, segment = 0, number = 0, check = string.rep('\0', 6), group = ''}
     row.flags = bit.bor(row.flags, ADMITTED, COMPLETED)
     write_row(bucket, session, row)
-    redis.call('HINCRBY', LINE, 'completed', 1)
+    count('completed', group, 1)
     return started and 'completed' or 'late'
   end
   if row == nil or not has(row, ADMITTED) then return 'unknown' end

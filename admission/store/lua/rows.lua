@@ -1,23 +1,23 @@
--- Purpose: stands between the prelude and every mutating verb: rows of the index.
-local ADMITTED, COMPLETED, LEFT, EXPIRED = 1, 2, 4, 8
+-- Purpose: stands between epochs and every mutating verb: rows of the index.
+local ADMITTED, COMPLETED, LEFT, EXPIRED, PASSED = 1, 2, 4, 8, 16
 
 local function read_row(bucket, session)
   local row = redis.call('HGET', bucket, string.sub(session, 3))
   if not row then return nil end
   local flags, segment, number, check = struct.unpack('>BI2I4c6', row)
-  return {flags = flags, segment = segment, number = number, check = check}
+  return {flags = flags, segment = segment, number = number, check = check, group = string.sub(row, 14)}
 end
 
 local function write_row(bucket, session, row)
-  local value = struct.pack('>BI2I4c6', row.flags, row.segment, row.number, row.check)
+  local value = struct.pack('>BI2I4c6', row.flags, row.segment, row.number, row.check) .. row.group
   redis.call('HSET', bucket, string.sub(session, 3), value)
 end
 
 local function has(row, flag) return row ~= nil and bit.band(row.flags, flag) ~= 0 end
 
 -- The start of the running session of a tag, or nil.
-local function running(sessions, session, session_us)
-  local started = tonumber(redis.call('ZSCORE', sessions, session) or nil)
+local function running(sessions, session, group, session_us)
+  local started = tonumber(redis.call('ZSCORE', sessions, session .. group) or nil)
   return started and started + session_us > now_us and started or nil
 end
 
@@ -28,6 +28,6 @@ local function ended(row, started)
   if has(row, COMPLETED) then return false end
   if has(row, LEFT) or has(row, EXPIRED) then return true end
   if has(row, ADMITTED) then return started == nil end
-  local expired = tonumber(line.expired)
-  return not (drawn and expired < RANKS) and row.segment * RANKS + row.number <= expired
+  local expired, place = tonumber(line.expired), row.segment * RANKS + row.number
+  return not (drawn and expired < RANKS) and place <= expired and not kept(row.group, place)
 end

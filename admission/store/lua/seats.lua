@@ -1,0 +1,60 @@
+-- Purpose: stands between the prelude and epochs: seats of the quotas, in total (group '') and of each group.
+local function of(name, group) return group == '' and name or name .. ':' .. group end
+
+-- Whether as many have completed as a quota allows, and whether as many have a seat.
+local function filled(group)
+  local quota = tonumber(redis.call('HGET', EVENT, of('quota', group)) or -1)
+  if quota < 0 then return false, false end
+  local counts = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
+  local completed, reserved = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+  -- Sessions that Redis lost may complete until they must have ended.
+  local lost = group == '' and now_us < tonumber(line.lost_until_us or 0) and tonumber(line.lost) or 0
+  return completed >= quota, completed + reserved + lost >= quota
+end
+
+local function count(name, group, by)
+  redis.call('HINCRBY', LINE, name, by)
+  if group ~= '' then redis.call('HINCRBY', LINE, of(name, group), by) end
+end
+
+local function reserve(sessions, session, group)
+  if redis.call('ZADD', sessions, whole(now_us), session .. group) == 1 then count('reserved', group, 1) end
+end
+
+local function release(sessions, session, group)
+  if redis.call('ZREM', sessions, session .. group) == 1 then count('reserved', group, -1) end
+end
+
+-- Sessions of which Redis knows nothing any more count as seats taken: in total until they must have ended. Whose group
+-- they were of nobody can tell then, so that they take its seats for good.
+local function keep_lost(seen)
+  local known = tonumber(line.completed or 0) + tonumber(line.reserved or 0)
+  local lost = (seen.completed or 0) + (seen.reserved or 0) - known
+  if lost > 0 then line.lost, line.lost_until_us = whole(lost), whole(now_us + seen.lapse_us) end
+  for group, counts in pairs(seen.groups or {}) do
+    local here = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
+    local gone = counts[1] + counts[2] - tonumber(here[1] or 0) - tonumber(here[2] or 0)
+    if gone > 0 then redis.call('HINCRBY', LINE, of('completed', group), gone) end
+    if counts[3] ~= '' then redis.call('HSETNX', LINE, of('kept', group), counts[3]) end
+  end
+end
+
+-- While a group is full, the graces of its members stand: kept tells after which place, and up to which.
+local function keep(group)
+  local _, taken = filled(group)
+  local after, upto = string.match(redis.call('HGET', LINE, of('kept', group)) or '', '^(%d+) (-?%d+)$')
+  if taken and upto ~= '-1' then
+    redis.call('HSET', LINE, of('kept', group), (after or line.expired) .. ' -1')
+  elseif not taken and upto == '-1' then
+    redis.call('HSET', LINE, of('kept', group), after .. ' ' .. line.serving)
+  end
+end
+
+-- Whether a place was called while its group was full: then no grace has run for it.
+local function kept(group, place)
+  local range = group ~= '' and redis.call('HGET', LINE, of('kept', group))
+  if not range then return false end
+  local after, upto = string.match(range, '^(%d+) (-?%d+)$')
+  return place > tonumber(after) and (upto == '-1' or place <= tonumber(upto))
+end
+
