@@ -59,6 +59,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Seats:
+    """Free seats, and the chance of a waiting applicant: sure, likely, possible or unlikely; None for others."""
+
+    left: int
+    chance: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Current:
     """An applicant's state now.
 
@@ -68,6 +76,7 @@ class Current:
         wait: None where no estimate is honest.
         next_poll_seconds: when to ask again.
         called_until: RFC 3339 UTC, while called.
+        seats: free seats of the quota that the applicant counts in; None without a quota.
         message: the operator's, if there is one.
         as_of_seconds: how old these facts are.
     """
@@ -80,6 +89,7 @@ class Current:
     wait: Wait | None
     next_poll_seconds: float
     called_until: str | None
+    seats: Seats | None
     message: Message | None
     as_of_seconds: float
 
@@ -129,6 +139,7 @@ class Status:
     epoch: str | None
     serving: Place
     segments: tuple[Segment, ...]
+    seats: dict[str, Any] | None
     rate_per_second: float
     message: Message | None
     draw: dict[str, Any] | None
@@ -203,6 +214,7 @@ class Client:
             epoch=answer["epoch"],
             serving=Place(**answer["serving"]),
             segments=tuple(Segment(**segment) for segment in answer["segments"]),
+            seats=answer["seats"],
             rate_per_second=answer["rate_per_second"],
             message=_message(answer),
             draw=answer["draw"],
@@ -256,6 +268,7 @@ def _current(answer: dict[str, Any]) -> Current:
         wait=Wait(**wait) if wait is not None else None,
         next_poll_seconds=answer["next_poll_seconds"],
         called_until=answer["called_until"],
+        seats=Seats(**answer["seats"]) if answer["seats"] is not None else None,
         message=_message(answer),
         as_of_seconds=answer["as_of_seconds"],
     )

@@ -67,6 +67,7 @@ def status_json(room: Room) -> bytes:
             "epoch": line.epoch or None,
             "serving": {"segment": line.serving.segment, "rank": line.serving.rank},
             "segments": _live_segments(line),
+            "seats": room.seats_left(),
             "rate_per_second": room.event.rate_per_second if room.state is EventState.OPEN else 0.0,
             "message": room.event.message,
             "draw": _draw(room.record),

@@ -31,6 +31,7 @@ class GatewayMetrics:
         self.joins = self._counter("joins", "Places given: new, or known to this browser.", "event", "result")
         self.refusals = self._counter("refusals", "Requests refused, by problem.", "problem")
         self.claims = self._counter("claims", "Passes given: admitted, or repeated for a session.", "event", "result")
+        self.reports = self._counter("reports", "The origin's reports, by what became of them.", "event", "result")
         self.wait_seconds = Timings(
             "antrean_wait_seconds", "Time from joining to admission, of those just admitted.", _WAIT_SECONDS, ("event",)
         )
@@ -69,6 +70,8 @@ class GatewayMetrics:
             self.joins.labels(slug, result)
         for result in ("admitted", "repeated"):
             self.claims.labels(slug, result)
+        for result in ("completed", "left", "revoked", "late", "repeated", "unknown"):
+            self.reports.labels(slug, result)
 
     def observe_store(self, verb: str, size: int, seconds: float) -> None:
         """Told by the store of each call."""

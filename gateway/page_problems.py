@@ -42,6 +42,10 @@ PROBLEMS = {
         N_("The quota of this wave has been filled"),
         N_("Please watch for news of the next wave."),
     ),
+    "group-full": ProblemText(
+        N_("All seats for your province in this wave have been taken"),
+        N_("Your place is kept. If there is a next wave, you do not need to join again."),
+    ),
     "event-closed": ProblemText(
         N_("Registration has closed"),
         N_("Please watch for news of the next wave."),

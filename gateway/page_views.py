@@ -17,6 +17,7 @@ _LIVING_STATES = ("entered", "waiting", "called", "admitted")
 _SCENES_OF_NOTICES = {
     "event-not-open": "countdown",
     "event-full": "full",
+    "group-full": "full",
     "event-closed": "closed",
     "completed": "completed",
     "session-lapsed": "again",
@@ -42,6 +43,10 @@ class View:
         next_poll_seconds: when the script asks again.
         message: what the operator tells everybody, in the language of the page.
         as_of_seconds: age of the facts; above `STALE_SECONDS` the page says so. Infinite: there are none.
+        wave: which opening of the event this is, 1 or more.
+        postponed_from: the opening that was announced first, when it was moved to a later time.
+        province: of the NIK, where its seats are all taken.
+        seats_left, chance: free seats of the quota that the applicant counts in, and their chance of one.
         entry, entries: which of those in the draw, and how many they are; None before the list is sealed.
         recovery_code: shown to be written down; None when there is none to show.
         target, nonce_hash: what came in the query, kept by every link and form.
@@ -64,6 +69,11 @@ class View:
     next_poll_seconds: float = 60
     message: str | None = None
     as_of_seconds: float = 0.0
+    wave: int = 1
+    postponed_from: datetime | None = None
+    province: str | None = None
+    seats_left: int | None = None
+    chance: str | None = None
     entry: int | None = None
     entries: int | None = None
     recovery_code: str | None = None
@@ -154,6 +164,11 @@ class View:
         """Where the receipt is."""
         return f"/v1/events/{self.event.slug}/tickets/current/receipt?slot={self.slot}"
 
+    @property
+    def next_wave_at(self) -> datetime | None:
+        """When the wave after this one opens, as far as it is planned."""
+        return self.event.waves[0].opens_at if self.event.waves else None
+
     def fields(self) -> dict[str, str]:
         """What every form of the page carries along."""
         optional = {"target": self.target, "nonce_hash": self.nonce_hash}
@@ -185,6 +200,7 @@ class View:
             "called_until_ms": _milliseconds(self.called_until),
             "place": self.place,
             "ahead": self.ahead,
+            "chance": self.chance,
             "next_poll_seconds": self.next_poll_seconds,
             "stale_seconds": STALE_SECONDS,
         }

@@ -18,6 +18,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "event-unknown": (404, "No such event", "GET / leads to the events that are public."),
     "event-not-open": (409, "Not open yet", "The status document tells when it opens."),
     "event-paused": (409, "Paused", "Places are kept. Poll on, and claim once the event is open again."),
+    "group-full": (409, "Group's quota reached", "Your group has no free seat in this wave; your place is kept."),
     "event-full": (409, "Quota reached", "Everybody this event has room for has completed."),
     "event-closed": (409, "Closed", "The event is over."),
     "ticket-missing": (401, "No ticket", "Send the ticket as Bearer token, or join first."),

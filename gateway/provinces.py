@@ -44,3 +44,8 @@ PROVINCES = {
     "95": "Papua Pegunungan",
     "96": "Papua Barat Daya",
 }
+
+
+def province_name(code: str) -> str:
+    """The name of a province, or its code where that is not known."""
+    return PROVINCES.get(code, code)

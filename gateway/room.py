@@ -8,17 +8,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
+from typing import Any
 
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
 from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
 from admission.core.event import BEFORE_OPENING, EventState, Order
 from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
+from admission.core.quota import Hope
 from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot
 from antrean.draw import Permutation
+from gateway.seats import group_full, hope_of, seats_left
 from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
 _LATELY_SECONDS = 0.1
@@ -45,7 +48,7 @@ class Room:
         self._draw: Draw | None = None
         self._permutation: Permutation | None = None
         self._calls: list[Call] = []
-        self._told: Lately
+        self._told: dict[str, Lately] = {}
         self._lately_until = -inf
 
     @property
@@ -100,20 +103,38 @@ class Room:
         """The event's state, at most a tenth of a second old."""
         return self._lately().event_state
 
-    def _lately(self) -> Lately:
-        """What holds for everybody: every poll asks for it, so that it is kept for a tenth of a second."""
+    def _lately(self, group: str = "") -> Lately:
+        """What holds for everybody of a group: every poll asks for it, so that it is kept for a tenth of a second."""
         asked_at = self._monotonic()
         if asked_at >= self._lately_until:
-            self._told = self._look_around()
+            self._told.clear()
             self._lately_until = asked_at + _LATELY_SECONDS
-        return self._told
+        told = self._told.get(group)
+        if told is None:
+            told = self._told[group] = self._look_around(group)
+        return told
 
-    def _look_around(self) -> Lately:
+    def _look_around(self, group: str) -> Lately:
         event = self.event
         state = state_at(self.record, self.now, self._snapshot.completed if self._snapshot else 0)
+        if state is EventState.OPEN and self.group_full(group):
+            state = EventState.FULL
         opening = event.opens_at if state in BEFORE_OPENING else None
         opens_in_seconds = None if opening is None else int((opening - self.now).total_seconds())
-        return lately(event, state, opens_in_seconds, round(min(self.age_seconds, _OLDEST_SECONDS), 1))
+        hope = hope_of(event, self._snapshot, group) if self._snapshot else Hope()
+        return lately(event, state, opens_in_seconds, round(min(self.age_seconds, _OLDEST_SECONDS), 1), hope)
+
+    def group_full(self, group: str) -> bool:
+        """Whether a group has no free seat."""
+        return self._snapshot is not None and group_full(self.event, self._snapshot, group)
+
+    def seats_left(self) -> dict[str, Any] | None:
+        """Free seats of all quotas; None where there are none."""
+        return seats_left(self.event, self._snapshot)
+
+    def kept(self, group: str, place: Place | None) -> bool:
+        """Whether a place was called while its group was full, so that no grace has run for it."""
+        return self._snapshot is not None and place is not None and self._snapshot.taken(group).keeps(place)
 
     def message(self, language: str) -> str | None:
         """The operator's word to everybody, in one language."""
@@ -133,24 +154,25 @@ class Room:
         """A ticket as the store knows it, before its draw NOWHERE; None while the line does not know its epoch."""
         epoch, number = ticket.epoch, ticket.number
         place = self.line.place(epoch, number) or (NOWHERE if self.line.undrawn(epoch) else None)
-        return None if place is None else Holder(session, check, place, number, self.line.index(epoch))
+        return None if place is None else Holder(session, check, place, number, self.line.index(epoch), ticket.group)
 
     def waiting_json(self, ticket: Ticket) -> bytes | None:
         """`standing` of a ticket that waits or is to be drawn, as JSON; None when that takes a closer look.
 
         Nearly all requests ask for this: it is written from what holds for everybody and a few numbers.
         """
-        told = self._lately()
+        told = self._lately(ticket.group)
         jitter_ratio = random.random()  # noqa: S311 (nothing secret)
         waits = self.line.waits(ticket.epoch, ticket.number)
         if waits is None:
             if not self.line.undrawn(ticket.epoch):
                 return None
             _, seconds = outlook_json(told.event_state, self._expected_seconds(told, None))
-            return told.entered_json % spread(seconds, jitter_ratio)
+            return told.entered_json % (spread(seconds, jitter_ratio), told.seats_json(None))
         segment, rank, ahead = waits
         wait, seconds = outlook_json(told.event_state, self._expected_seconds(told, ahead))
-        return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio))
+        seats = told.seats_json(ahead)
+        return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio), seats)
 
     def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED) -> Standing:
         """Where a ticket stands.
@@ -158,9 +180,11 @@ class Room:
         Args:
             trace: what the store holds of a called place; of one still waiting there is nothing to know.
         """
-        told = self._lately()
+        told = self._lately(ticket.group)
         place = self.line.place(ticket.epoch, ticket.number)
-        state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch))
+        kept = self.kept(ticket.group, place)
+        state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch), kept=kept)
+        counts_down = state is ApplicantState.CALLED and not kept and told.event_state is not EventState.FULL
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
         expected_seconds = self._expected_seconds(told, ahead)
         seconds = poll_seconds(told.event_state, expected_seconds, called=state is ApplicantState.CALLED)
@@ -172,7 +196,8 @@ class Room:
             ahead=ahead,
             wait_seconds=None if ahead is None else wait_of(told.event_state, expected_seconds),
             next_poll_seconds=round(spread(seconds, random.random()), 1),  # noqa: S311 (nothing secret)
-            called_until=self._called_until(place) if state is ApplicantState.CALLED else None,
+            called_until=self._called_until(place) if counts_down else None,
+            seats=told.seats(ahead),
             message=self.event.message,
             as_of_seconds=told.age_seconds,
         )

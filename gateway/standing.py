@@ -10,7 +10,9 @@ import msgspec
 
 from admission.core.applicant import ApplicantState
 from admission.core.event import Event, EventState
+from admission.core.quota import Hope
 from admission.core.wait import poll_seconds, wait_range
+from gateway.seats import Seats
 
 _ASKED_OFTEN = 4096  # waits as they are rounded, up to a week or so: every poll asks for one of them
 
@@ -42,18 +44,19 @@ class Standing(msgspec.Struct):
     wait_seconds: Wait | None
     next_poll_seconds: float
     called_until: datetime | None
+    seats: Seats | None
     message: dict[str, str] | None
     as_of_seconds: float
 
 
 class Lately(NamedTuple):
-    """What holds for everybody in an event, for a tenth of a second.
+    """What holds for everybody of a group in an event, for a tenth of a second.
 
     Args:
         opens_in_seconds: until the opening; None when it is not ahead.
         age_seconds: of the snapshot.
-        waiting_json: Standing of somebody who waits, with places for segment, rank, ahead, wait and next poll.
-        entered_json: Standing of somebody who is to be drawn, with a place for the next poll.
+        waiting_json: Standing of somebody who waits, with places for segment, rank, ahead, wait, next poll and seats.
+        entered_json: Standing of somebody who is to be drawn, with places for the next poll and seats.
     """
 
     event_state: EventState
@@ -61,19 +64,30 @@ class Lately(NamedTuple):
     age_seconds: float
     waiting_json: bytes
     entered_json: bytes
+    hope: Hope
+
+    def seats(self, ahead: int | None) -> Seats | None:
+        """What somebody may hope for."""
+        if self.hope.left is None:
+            return None
+        return Seats(self.hope.left, None if ahead is None else self.hope.chance(ahead))
+
+    def seats_json(self, ahead: int | None) -> bytes:
+        """The same as JSON."""
+        return b"null" if self.hope.left is None else encode(self.seats(ahead))
 
 
-def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_seconds: float) -> Lately:
+def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_seconds: float, hope: Hope) -> Lately:
     """See Lately."""
     head, message = encode({"event": event.slug, "event_state": state}), encode(event.message)
     waiting = b'"waiting","place":{"segment":%d,"rank":%d},"ahead":%d,"wait_seconds":%b,"next_poll_seconds":%.1f'
     entered = b'"entered","place":null,"ahead":null,"wait_seconds":null,"next_poll_seconds":%.1f'
     waiting_json, entered_json = (
-        b'%b,"state":%b,"called_until":null,"message":%b,"as_of_seconds":%.1f}'
+        b'%b,"state":%b,"called_until":null,"seats":%%b,"message":%b,"as_of_seconds":%.1f}'
         % (head[:-1].replace(b"%", b"%%"), own, message.replace(b"%", b"%%"), age_seconds)
         for own in (waiting, entered)
     )
-    return Lately(state, opens_in_seconds, age_seconds, waiting_json, entered_json)
+    return Lately(state, opens_in_seconds, age_seconds, waiting_json, entered_json, hope)
 
 
 def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:

@@ -95,13 +95,15 @@ class Verbs:
         slug = room.event.slug
         tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
         bindings = [binding_of(joiner.browser_key) for joiner in joiners]
+        groups = [room.event.group_of(joiner.nik) for joiner in joiners]
         entries = [
-            Entry(session_of(slug, tag, "", 0), check_of(binding)) if tag else Entry()
-            for tag, binding in zip(tags, bindings, strict=True)
+            Entry(session_of(slug, tag, "", 0), check_of(binding), group) if tag else Entry()
+            for tag, binding, group in zip(tags, bindings, groups, strict=True)
         ]
+        places = await self._store.join(slug, entries)
         return [
-            self._issue(Ticket(slug, taken.epoch, taken.number, taken.at_ms, tag, binding), taken.known)
-            for taken, tag, binding in zip(await self._store.join(slug, entries), tags, bindings, strict=True)
+            self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", group), at.known)
+            for at, tag, binding, group in zip(places, tags, bindings, groups, strict=True)
         ]
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
@@ -111,7 +113,8 @@ class Verbs:
             Refused: `recovery-refused`, whatever was wrong: nothing is told about a NIK to whoever lacks its code.
         """
         event = room.event
-        tag = tag_of(room.pepper, event.slug, parse_nik(nik_text).digits)
+        nik = parse_nik(nik_text)
+        tag = tag_of(room.pepper, event.slug, nik.digits)
         session = session_of(event.slug, tag, "", 0)
         found = await self._store.find(event.slug, session)
         epoch, number = found or ("", 0)
@@ -122,7 +125,7 @@ class Verbs:
         if not await self._store.rebind(event.slug, session, number, check_of(binding)):
             raise Refused("recovery-refused")
         at_ms = int(epoch[:13])  # the join itself is not stored; its epoch's beginning is the honest bound
-        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding), True)
+        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding, "", event.group_of(nik)), True)
 
     def _issue(self, ticket: Ticket, known: bool) -> Issued:
         return Issued(ticket, sign_ticket(ticket, self._keyring.tickets), self.recovery_code(ticket), known)
@@ -148,6 +151,9 @@ class Verbs:
         except StoreUnavailable:
             trace = UNKNOWN
         standing = room.standing(ticket, trace)
+        if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.passed:
+            with suppress(StoreUnavailable):  # else the next look notes it
+                await self._store.pass_over(room.event.slug, holder)
         if standing.state is ApplicantState.EXPIRED and room.line.entry(ticket.epoch, ticket.number):
             with suppress(StoreUnavailable):  # else the next look notes it
                 await self._store.expire(room.event.slug, holder)

@@ -24,6 +24,7 @@ PROMISES = {
     "A2": "Sessions stay under the capacity",
     "A3": "Any number of workers admits no more than one",
     "A4": "A retried or duplicated call admits nobody extra",
+    "A11": "Completed and reserved never exceed the quota, in total and by group; no report gives a seat twice",
     "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
     "B4": "One identity has one session at a time and completes once",
     "B5": "Joining again from the same browser, or with the recovery code, gives the same place while it lives",

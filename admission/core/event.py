@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from admission.core.draw import DrawSource
+from admission.core.nik import Nik
 
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
@@ -197,6 +198,10 @@ class Event(BaseModel):
         if self.order is not Order.DRAW or self.opens_at is None:
             return None
         return self.opens_at - timedelta(seconds=self.freeze_seconds)
+
+    def group_of(self, nik: Nik | None) -> str:
+        """Whose quota somebody counts in; '' where there are no groups."""
+        return nik.province_code if nik is not None and self.group_by else ""
 
     def allows_target(self, url: str) -> bool:
         """Whether an applicant may be sent to this URL: its origin is exactly one of the event's."""

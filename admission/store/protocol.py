@@ -10,7 +10,7 @@ import msgspec
 
 from admission.core.applicant import Trace
 from admission.core.line import Line, Place
-from admission.core.quota import Taken
+from admission.core.quota import NOBODY, Taken
 from admission.core.record import Change, EventRecord
 
 
@@ -117,6 +117,10 @@ class Snapshot:
     unclaimed: int
     reserved: int = 0
     groups: Mapping[str, Taken] = field(default_factory=dict)
+
+    def taken(self, group: str = "") -> Taken:
+        """Seats that are not free: of a group, or of all people."""
+        return self.groups.get(group, NOBODY) if group else Taken(self.completed, self.reserved)
 
 
 BUCKETS = 65_536  # of the index

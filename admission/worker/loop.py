@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from math import inf
 
 import structlog
 
-from admission.core.calling import Decision, Sample, decide
+from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
-from admission.core.errors import ConfigurationError, StoreUnavailable
-from admission.core.event import EventState
+from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
+from admission.core.event import Event, EventState
 from admission.core.line import Line
 from admission.core.record import EventRecord, state_at
 from admission.data_dir import RecordFiles
@@ -81,9 +82,9 @@ class Worker:
             await self._act(slug, snapshot)
             if slug not in self._sealing and awaits_sealing(snapshot.record, snapshot.line):
                 self._sealing[slug] = asyncio.create_task(self._seal(snapshot.record, snapshot.line))
-        except StoreUnavailable as error:
+        except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
-            log.warning("tick-failed", slug=slug, reason=error.reason)
+            log.warning("tick-failed", slug=slug, reason=str(error))
         finally:
             self._metrics.tick_seconds.labels(slug).observe(time.perf_counter() - began)
 
@@ -117,6 +118,7 @@ class Worker:
                 rate_per_second=event.rate_per_second,
                 waiting=snapshot.line.waiting,
                 unclaimed=snapshot.unclaimed,
+                seats_left=snapshot.taken().left(event.quota),
             )
         )
         if state in _OVER and event.waves:
@@ -129,7 +131,8 @@ class Worker:
         """The next wave becomes the present one; several workers may do it at once, and it happens once."""
 
         def edit(stands: EventRecord, _: datetime) -> EventRecord:
-            return next_wave(stands) if stands.wave == record.wave else stands
+            still = stands.wave == record.wave and stands.event.waves
+            return next_wave(stands) if still else stands
 
         slug, why = record.event.slug, f"wave {record.wave} is {state.value}"
         self._hold(await change_event(self._store, slug, edit, verb="next-wave", by="worker", why=why))
@@ -145,11 +148,23 @@ class Worker:
         metrics.unclaimed.labels(slug).set(snapshot.unclaimed)
         metrics.sessions.labels(slug).set(snapshot.sessions)
         metrics.capacity.labels(slug).set(event.capacity)
-        metrics.target_rate.labels(slug).set(event.rate_per_second if state is EventState.OPEN else 0)
+        calling = state is EventState.OPEN and decision.reason != NO_SEATS
+        metrics.target_rate.labels(slug).set(event.rate_per_second if calling else 0)
         metrics.admitted.labels(slug).set(snapshot.admitted)
         metrics.completed.labels(slug).set(snapshot.completed)
+        self._observe_seats(slug, snapshot, event)
         for each in EventState:
             metrics.event_state.labels(slug, each.value).set(each is state)
         metrics.opens.labels(slug).set(event.opens_at.timestamp() if event.opens_at else 0)
         metrics.decisions.labels(slug, decision.reason).inc()
         metrics.last_tick.labels(slug).set_to_current_time()
+
+    def _observe_seats(self, slug: str, snapshot: Snapshot, event: Event) -> None:
+        metrics = self._metrics
+        metrics.reserved.labels(slug).set(snapshot.reserved)
+        metrics.quota.labels(slug).set(inf if event.quota is None else event.quota)
+        for group in event.group_quotas.keys() | snapshot.groups.keys():
+            taken = snapshot.taken(group)
+            metrics.group_completed.labels(slug, group).set(taken.completed)
+            metrics.group_reserved.labels(slug, group).set(taken.reserved)
+            metrics.group_quota.labels(slug, group).set(event.group_quotas.get(group, inf))

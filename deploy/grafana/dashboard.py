@@ -82,6 +82,38 @@ MOVING = (
         {"sessions": _line("antrean_sessions"), "capacity": _line("antrean_capacity")},
     ),
     Shown(
+        "Seats",
+        "Completed and reserved together stay at or under the quota.",
+        _PEOPLE,
+        {
+            "completed": _line("antrean_completed_people"),
+            "reserved": _line("antrean_reserved_people"),
+            "quota": f"{_line('antrean_quota_people')} < Inf",
+        },
+    ),
+    Shown(
+        "Seats by group",
+        "Free seats of the groups that have a quota of their own.",
+        _PEOPLE,
+        {
+            "{{group}}": " - ".join(
+                f"max by (group) ({metric}{{{_EVENT}}})"
+                for metric in (
+                    "antrean_group_quota_people",
+                    "antrean_group_completed_people",
+                    "antrean_group_reserved_people",
+                )
+            )
+            + " < Inf"
+        },
+    ),
+    Shown(
+        "Reports of the origin per second",
+        "Late ones are completions after the session lapsed.",
+        _PER_SECOND,
+        {"{{result}}": _rate("antrean_reports_total", "result", _EVENT)},
+    ),
+    Shown(
         "The line",
         "Waiting falls once the rush is over; called and unclaimed stays under three seconds of the rate.",
         _PEOPLE,

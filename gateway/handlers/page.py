@@ -18,6 +18,7 @@ from gateway.gateway import Gateway
 from gateway.handlers.passes import enter
 from gateway.middlewares import GATEWAY
 from gateway.page_views import View
+from gateway.provinces import province_name
 from gateway.room import Room
 from gateway.verbs import NONCE_HASH, Entered
 
@@ -111,6 +112,8 @@ def bare_view(at: Visit, **more: Any) -> View:
         now=room.now,
         message=room.message(at.language),
         as_of_seconds=room.age_seconds,
+        wave=room.record.wave,
+        postponed_from=room.record.postponed_from,
         target=at.target,
         nonce_hash=at.nonce_hash,
         slot=at.slot,
@@ -134,6 +137,10 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
         progress_ratio=at.room.progress_ratio(ticket),
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
+        event_state=standing.event_state.value,
+        province=province_name(ticket.group) if at.room.group_full(ticket.group) else None,
+        seats_left=standing.seats.left if standing.seats else None,
+        chance=standing.seats.chance if standing.seats else None,
         entry=at.room.line.entry(ticket.epoch, ticket.number) if sealed else None,
         entries=draw.size if draw else None,
         recovery_code=at.gateway.verbs.recovery_code(ticket),

@@ -23,5 +23,7 @@ async def reports(gateway: Gateway, room: Room, request: web.Request) -> web.Res
     body = await read_json(request, ReportsBody)
     told = [(report.kind, urlsafe_b64decode(report.session)) for report in body.reports]
     results = await gateway.store.report(slug, told)
+    for result in results:
+        gateway.metrics.reports.labels(slug, result).inc()
     answer = [{"id": report.id, "result": result} for report, result in zip(body.reports, results, strict=True)]
     return web.json_response({"results": answer}, headers={hdrs.CACHE_CONTROL: "no-store"})

@@ -31,6 +31,8 @@ async function askMine() {
   succeeded(mine.next_poll_seconds);
   if (mine.state !== facts.state || mine.event_state !== facts.event_state) return renew();
   if (myMessage(mine.message) !== facts.message) return renew();
+  if (mine.seats && mine.seats.chance !== facts.chance) return renew();
+  if (mine.seats) tell("seats", number(mine.seats.left));
   facts.place = mine.place && [mine.place.segment, mine.place.rank];
   if (mine.called_until) facts.called_until_ms = Date.parse(mine.called_until); // grace can be added, never taken
   showAge(mine.as_of_seconds);

@@ -77,6 +77,7 @@ def _current(**changes: Any) -> dict[str, Any]:
         "wait_seconds": {"low": 480, "high": 720},
         "next_poll_seconds": 12,
         "called_until": None,
+        "seats": None,
         "message": None,
         "as_of_seconds": 0.4,
     } | changes

@@ -218,6 +218,8 @@ class Deployment:
             return {name: value for name, value in fields.items() if name not in (b"open_ms", b"ticked_us")}
         if kind == b"zset":
             return client.zrange(key, 0, -1, withscores=True)
+        if kind == b"stream":
+            return client.xrange(key)
         return client.smembers(key) if kind == b"set" else client.get(key)
 
     def stop(self) -> None:

@@ -12,14 +12,15 @@ from tests.integration.peer import EVENT, serving
 CURRENT = {
     "event": EVENT, "event_state": "open", "state": "waiting", "place": {"segment": 0, "rank": 1204},
     "ahead": 1189, "wait_seconds": {"low": 540, "high": 900}, "next_poll_seconds": 12, "called_until": None,
+    "seats": {"left": 1200, "chance": "sure"},
     "message": None, "as_of_seconds": 0.4,
 }  # fmt: skip
 JOINED = {"ticket": "a.b", "recovery_code": "c", "epoch": "1764040000123-9f3ab2c1", "number": 1204, **CURRENT}
 PASS = {"pass": "j.w.t", "session": "A" * 16, "expires_in_seconds": 120, "target": "https://daftar.example/"}
 STATUS = {
     "event": EVENT, "state": "open", "prequeue_at": None, "opens_at": "2026-11-28T12:00:00Z", "postponed_from": None,
-    "wave": 1,
-    "epoch": "1764040000123-9f3ab2c1", "serving": {"segment": 0, "rank": 14}, "rate_per_second": 50.0,
+    "wave": 1, "epoch": "1764040000123-9f3ab2c1", "serving": {"segment": 0, "rank": 14},
+    "seats": {"left": 7, "groups": {"31": 2}}, "rate_per_second": 50.0,
     "segments": [{"id": 0, "order": "first_come", "size": 1204}], "draw": None,
     "message": {"id": "Sabar.", "en": "Patience."},
 }  # fmt: skip

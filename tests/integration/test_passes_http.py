@@ -235,15 +235,18 @@ async def test_who_cannot_enter_is_told_when_to_come_back_and_a_reached_quota_cl
     deployment: Deployment, gateway: Gateway, session: aiohttp.ClientSession
 ) -> None:
     api = Api(session, "quota")
-    origin_key = await deployment.open_event(gateway, api.slug, quota=1)
+    origin_key = await deployment.open_event(gateway, api.slug, quota=2)
     first, second = await api.called(), await api.called()
+    third = (await api.joined())["ticket"]
     admitted = await api.claim(first)
+    await deployment.put_event(api.slug, quota=1)
     busy = await api.claim(second)  # the one seat is reserved, not yet taken
     assert (busy.status, busy.problem, busy.headers["Retry-After"]) == (429, "door-busy", "1")
     assert await api.state(second) == "called", "the turn is kept"
     await api.report(origin_key, ("1", "completed", admitted.body["session"]))
     refused = await api.claim(second)
     assert (refused.status, refused.problem) == (409, "event-full")
+    assert await api.state(third) == "waiting", "nobody is called for whom there is no seat"
 
 
 async def test_who_comes_after_the_grace_is_told_to_join_again(api: Api, deployment: Deployment) -> None:

@@ -74,11 +74,14 @@ class Traffic:
         return True
 
 
+QUOTAS = {"quota": 9000, "group_by": "province", "group_quotas": {"00": 8000}}
+
+
 @asynccontextmanager
 async def scraped(folder: Path) -> AsyncIterator[tuple[Fleet, Prometheus, Traffic]]:
     """Two gateways and two workers under traffic, scraped by Prometheus."""
     async with (
-        fleet(gateways=2, workers=2, rate_per_second=20.0, burst=5, capacity=50) as processes,
+        fleet(gateways=2, workers=2, rate_per_second=20.0, burst=5, capacity=50, **QUOTAS) as processes,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers={"Connection": "close"}) as client,
         prometheus(folder / "prometheus", processes.targets) as running,
     ):

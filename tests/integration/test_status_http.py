@@ -14,7 +14,7 @@ from tests.integration.deployment import Deployment, Gateway
 
 FIELDS = {
     *("event", "state", "prequeue_at", "opens_at", "postponed_from", "wave", "epoch", "serving", "segments"),
-    *("rate_per_second", "message", "draw"),
+    *("seats", "rate_per_second", "message", "draw"),
 }
 
 

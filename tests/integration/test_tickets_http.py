@@ -17,7 +17,7 @@ from tests.integration.deployment import Deployment, Gateway
 
 CURRENT = {
     *("event", "event_state", "state", "place", "ahead", "wait_seconds", "next_poll_seconds", "called_until"),
-    *("message", "as_of_seconds"),
+    *("seats", "message", "as_of_seconds"),
 }
 JOINED = CURRENT | {"ticket", "recovery_code", "epoch", "number"}
 CROWD = 200
@@ -98,8 +98,8 @@ async def test_a_bearer_ticket_sets_no_cookie(slow: Api) -> None:
 
 
 @pytest.fixture
-async def four_gateways(deployment: Deployment, gateway: Gateway) -> AsyncIterator[Gateway]:
-    """The shared gateway with three more on its port."""
+async def four_gateways(deployment: Deployment, gateway: Gateway, slow: Api) -> AsyncIterator[Gateway]:
+    """The shared gateway with three more on its port, which know the event from their start."""
     more = [deployment.gateway(port=gateway.port) for _ in range(3)]
     for each in more:
         await asyncio.to_thread(each.ready)

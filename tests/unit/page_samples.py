@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from admission.core.draw import DrawSource
-from admission.core.event import Event, EventTexts, Order
+from admission.core.event import Event, EventTexts, Order, Wave
 from admission.core.nik import parse_nik
+from admission.core.quota import Chance
 from gateway.page_problems import PROBLEMS
 from gateway.page_views import View
 from gateway.pages import Pages
@@ -63,6 +64,7 @@ DRAWN_EVENT = EVENT.model_copy(
         ),
     }
 )
+WAVES_EVENT = EVENT.model_copy(update={"waves": (Wave(opens_at=OPENING + timedelta(days=7)),)})
 OTHER_EVENT = Event(slug="beasiswa", origin="https://beasiswa.example", identity=False, texts=TEXTS)
 
 _NEWCOMER = View(event=EVENT, event_state="open", now=NOW)
@@ -128,6 +130,10 @@ def _newcomers() -> dict[str, View]:
         "join-second-person": replace(_NEWCOMER, slot=2),
         "paused": replace(_NEWCOMER, event_state="paused"),
         "full": replace(_NEWCOMER, event_state="full"),
+        "full-next-wave": replace(_NEWCOMER, event_state="full", event=WAVES_EVENT),
+        "countdown-postponed": replace(
+            _NEWCOMER, event_state="scheduled", now=_BEFORE_OPENING, postponed_from=OPENING - timedelta(days=2)
+        ),
         "closed": replace(_NEWCOMER, event_state="closed"),
         "stale": replace(_NEWCOMER, as_of_seconds=float("inf")),
     }
@@ -140,8 +146,27 @@ def _holders() -> dict[str, View]:
         "entered-sealed": replace(_ENTERED, entry=1204, entries=LONGEST_NUMBER),
         "line-drawn": replace(_WAITING, event=DRAWN_EVENT, entry=1204, entries=LONGEST_NUMBER),
         "entered-overdue": replace(_ENTERED, now=NOW),
-        "entered-postponed": replace(_ENTERED, event_state="scheduled", now=OPENING - timedelta(days=3)),
+        "entered-postponed": replace(
+            _ENTERED,
+            event_state="scheduled",
+            now=OPENING - timedelta(days=3),
+            postponed_from=OPENING - timedelta(days=9),
+        ),
         "line": _WAITING,
+        "line-postponed": replace(
+            _WAITING,
+            event_state="scheduled",
+            now=_BEFORE_OPENING,
+            wait_seconds=None,
+            postponed_from=OPENING - timedelta(days=2),
+        ),
+        "line-next-wave": replace(
+            _WAITING, event_state="scheduled", now=_BEFORE_OPENING, wait_seconds=None, wave=2, seats_left=164_872
+        ),
+        **{f"line-{chance}": replace(_WAITING, seats_left=1_188, chance=chance) for chance in Chance},
+        "line-group-full": replace(_WAITING, event_state="full", event=WAVES_EVENT, province="DKI Jakarta"),
+        "called-postponed": replace(_CALLED, event_state="scheduled", now=_BEFORE_OPENING, called_until=None),
+        "line-closed": replace(_WAITING, event_state="closed", event=WAVES_EVENT),
         "line-prequeue": replace(_WAITING, event_state="prequeue", now=_BEFORE_OPENING, wait_seconds=None),
         "line-long": replace(
             _WAITING,
@@ -155,10 +180,8 @@ def _holders() -> dict[str, View]:
         "line-no-wait": replace(_WAITING, wait_seconds=None),
         "line-stale": replace(_WAITING, as_of_seconds=75.0),
         "line-paused": replace(_WAITING, event_state="paused"),
-        "line-postponed": replace(_WAITING, event_state="scheduled", now=_BEFORE_OPENING),
         "called": _CALLED,
         "called-paused": replace(_CALLED, event_state="paused"),
-        "called-postponed": replace(_CALLED, event_state="scheduled", now=_BEFORE_OPENING),
         "admitted": replace(_CALLED, state="admitted", called_until=None),
         "completed": replace(_CALLED, state="completed", called_until=None, recovery_code=None),
         "lapsed": replace(_CALLED, state="lapsed", recovery_code=None),

@@ -16,6 +16,7 @@ samples = st.builds(
     rate_per_second=st.floats(0.01, 10_000),
     waiting=st.integers(0, 1_000_000),
     unclaimed=st.integers(0, 100_000),
+    seats_left=st.none() | st.integers(0, 300),
 )
 
 
@@ -25,12 +26,14 @@ def test_nobody_is_called_past_the_tail_or_the_cap(sample: Sample) -> None:
     cap = max(1, ceil(3 * sample.rate_per_second))
     assert 0 <= decision.people <= sample.waiting
     assert decision.people == 0 or decision.people + sample.unclaimed <= cap
+    assert sample.seats_left is None or not decision.people or decision.people + sample.unclaimed <= sample.seats_left
     assert decision.reason and decision.reason == decision.reason.lower()
 
 
 @given(samples)
 def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Sample) -> None:
     cap = max(1, ceil(3 * sample.rate_per_second))
+    cap = cap if sample.seats_left is None else min(cap, sample.seats_left)
     idle = not sample.open or not sample.waiting or sample.unclaimed >= cap
     assert (decide(sample).people == 0) == idle
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.core.line import Line, Place, Segment
+from admission.core.quota import Taken
 from admission.core.record import EventRecord
 from admission.core.ticket import Ticket
 from admission.store.protocol import Snapshot
@@ -26,6 +27,8 @@ STATES: dict[str, dict[str, Any]] = {
     "scheduled": {"opens_at": NOW + timedelta(hours=3)},
     "paused": {"paused": True},
     "full": {"quota": 7},
+    "last seats": {"quota": 40, "group_by": "province", "group_quotas": {"31": 12}},
+    "group full": {"group_by": "province", "group_quotas": {"31": 5}},
     "closed": {"closes_at": NOW - timedelta(minutes=1)},
 }
 MESSAGE = {"id": "100 % aman – “sabar”", "en": "100% safe %d %b"}
@@ -39,11 +42,11 @@ def lines(draw: st.DrawFn) -> Line:
     return Line(segments, Place(segment, draw(st.integers(0, sizes[segment]))))
 
 
-def room(line: Line, fields: dict[str, Any], message: dict[str, str] | None) -> Room:
+def room(line: Line, fields: dict[str, Any], message: dict[str, str] | None, **snapshot: Any) -> Room:
     event = EVENT.model_copy(update={"opens_at": None, "closes_at": None, "message": message, **fields})
     made = Room(EventRecord(version=1, event=event, pepper="p"), b"p" * 32, monotonic=lambda: 5.0)
     now_us = int(NOW.timestamp() * 1_000_000)
-    made.take(Snapshot(made.record, line, now_us, 9_000, 3, 20, 8, (), 0))
+    made.take(Snapshot(made.record, line, now_us, 9_000, 3, 20, 8, (), 0, **snapshot))
     return made
 
 
@@ -51,14 +54,17 @@ def room(line: Line, fields: dict[str, Any], message: dict[str, str] | None) -> 
 def test_who_waits_is_told_the_same_in_one_go(
     line: Line, state: str, message: dict[str, str] | None, epoch: str, data: st.DataObject
 ) -> None:
-    ticket = Ticket(EVENT.slug, epoch, data.draw(st.integers(1, 60)), 0)
-    told = room(line, STATES[state], message)
+    group = data.draw(st.sampled_from(["", "31"]))
+    ticket = Ticket(EVENT.slug, epoch, data.draw(st.integers(1, 60)), 0, group=group)
+    told = room(line, STATES[state], message, reserved=3, groups={"31": Taken(4, 1)})
     place = line.place(ticket.epoch, ticket.number)
     random.seed(1)
     in_one_go = told.waiting_json(ticket)
     random.seed(1)
     by_field = told.standing(ticket)
-    assert by_field.event_state == state
+    expected = {"last seats": "open", "group full": "full" if group else "open"}.get(state, state)
+    assert by_field.event_state == expected
+    assert (by_field.seats is None) == ("quota" not in STATES[state] and not (group and "group_by" in STATES[state]))
     if place is None or line.called(place):
         assert in_one_go is None
     elif place.segment < len(line.segments) - 1 and place.rank > line.segments[place.segment].size:
