@@ -6,8 +6,10 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -26,15 +28,30 @@ def _encode(data: bytes) -> str:
     return urlsafe_b64encode(data).decode()
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+@contextmanager
+def whole_file(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to write, whole or not at all: it takes the place of `path` when the block ends, and is gone if it fails.
+
+    Args:
+        mode: what others may do with it, less the umask; by default only its owner reads it.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 class SecretsFile:

@@ -17,7 +17,7 @@ from admission.core.entries import PIECE, leaves_of
 from admission.core.errors import ConfigurationError
 from admission.core.line import FIRST_COME, Line
 from admission.core.record import EventRecord
-from admission.data_dir import RecordFiles, SecretsFile
+from admission.data_dir import RecordFiles, SecretsFile, whole_file
 from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
 from admission.store.change import change_event
@@ -26,6 +26,8 @@ from admission.store.redis import RedisStore
 from antrean.commands.processes import needed_redis
 from antrean.draw import drand_value
 from antrean.transcript import head_of
+
+_EVERYBODY_READS = 0o666
 
 _stderr = Console(stderr=True)
 
@@ -90,13 +92,16 @@ def _of_round(record: EventRecord, file: Path | None) -> str:
 
 
 def write_out(slug: str, file: Path, data_dir: Path | None) -> None:
-    """Write the transcript of a draw.
+    """Write the transcript of a draw, whole or not at all.
 
     Raises:
-        ConfigurationError: before the draw, and when the entry list is not in Redis.
+        ConfigurationError: before the draw, when the entry list is not in Redis, and when the file cannot be written.
     """
     settings = load_settings(data_dir=data_dir)
-    asyncio.run(_write_out(settings, slug, file))
+    try:
+        asyncio.run(_write_out(settings, slug, file))
+    except OSError as error:
+        raise ConfigurationError([f"{file}: cannot be written: {error.strerror or error}"]) from error
     print(f"{file}: check it with `antrean verify-draw {file}`, then publish it")
 
 
@@ -111,7 +116,7 @@ async def _write_out(settings: Settings, slug: str, file: Path) -> None:
         found = await store.entries(slug, draw.root, ["salt_key"])
         if found[0] is None:
             raise ConfigurationError([f"{slug}: Redis does not hold the entry list any more"])
-        with file.open("wb") as out:
+        with whole_file(file, _EVERYBODY_READS) as out:
             out.write(head_of(_facts(record, draw, snapshot.line)))
             async for leaves in _leaves(store, slug, draw, found[0]):
                 out.writelines(leaves)

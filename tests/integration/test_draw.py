@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from admission.store.keys import EventKeys
 from antrean.draw import Permutation, commitment_of, key_of
 from tests.eventually import eventually
 from tests.integration.applicants import Api, new_nik
@@ -180,6 +181,22 @@ async def test_who_leaves_before_the_draw_is_drawn_and_never_enters(make_launch:
     gone = await launch.api.claim(person["ticket"])
     assert (gone.status, gone.problem) == (410, "left")
     assert (await launch.api.claim(other["ticket"])).status == 201
+
+
+async def test_a_transcript_that_cannot_be_whole_is_not_written(make_launch: Any, gateway: Gateway) -> None:
+    launch: Launch = make_launch("undian-bolong")
+    await launch.schedule(86_400)
+    await launch.until("prequeue")
+    await launch.api.joined(new_nik())
+    await launch.schedule(-1)
+    root = (await launch.public("root"))["root"]
+    assert (await launch.give("1")).code == 0
+    nowhere = await launch.command("event", "transcript", launch.api.slug, "no/such/folder")
+    assert nowhere.code == 2 and "cannot be written" in nowhere.err
+    launch.deployment.server.client.hdel(EventKeys(launch.api.slug).entries(root), "0")
+    refused = await launch.command("event", "transcript", launch.api.slug, "transcript")
+    assert refused.code == 2 and "does not hold the entry list" in refused.err
+    assert list(launch.folder.iterdir()) == []
 
 
 async def test_the_terms_of_a_draw_are_settled_once_people_have_joined(make_launch: Any, gateway: Gateway) -> None:
