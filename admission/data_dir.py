@@ -1,4 +1,4 @@
-"""The data folder: the secrets of the deployment and the records of its events, as files."""
+"""The data folder: secrets of the deployment, records of its events and the entry lists of their draws, as files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
+from admission.core.entries import SALT_KEY_BYTES
 from admission.core.errors import ConfigurationError
 from admission.core.record import EventRecord
 from admission.core.ticket import TicketKeys
@@ -159,3 +160,50 @@ class RecordFiles:
         except (OSError, ValidationError) as error:
             problem = f"{path}: the event's record cannot be kept ({type(error).__name__}); Redis alone holds it"
             raise ConfigurationError([problem]) from error
+
+
+class EntryFiles:
+    """Copies of the entry lists of draws, one file a draw: the salt key, then 12 bytes an entry.
+
+    With them receipts and the transcript outlive Redis. Where Redis and all copies are lost nobody can prove an entry
+    any more; the draw itself stands, since the order follows from the event's record and a place from its ticket.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "draws"
+
+    def _path(self, slug: str, root: str) -> Path:
+        return self._folder / f"{slug}.{root[:16]}"
+
+    def holds(self, slug: str, root: str) -> bool:
+        """Whether the list with this root is here."""
+        return self._path(slug, root).exists()
+
+    def keep(self, slug: str, root: str, salt_key: bytes, pieces: Iterable[bytes]) -> None:
+        """Write a list.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(self._path(slug, root)) as file:
+            file.write(salt_key)
+            file.writelines(pieces)
+
+    def read(self, slug: str, root: str) -> tuple[bytes, bytes]:
+        """The salt key and the sessions of all entries.
+
+        Raises:
+            OSError: when the list is not here.
+        """
+        with self._path(slug, root).open("rb") as file:
+            return file.read(SALT_KEY_BYTES), file.read()
+
+    def drop(self, slug: str, root: str) -> None:
+        """Forget a list."""
+        self._path(slug, root).unlink(missing_ok=True)
+
+    def set_aside(self, slug: str, root: str) -> Path:
+        """Take a list that is not what it was out of the way, for somebody to look at; returns where it is."""
+        path = self._path(slug, root)
+        return path.replace(path.with_name(f"{path.name}.damaged"))

@@ -33,7 +33,8 @@ class Settings(BaseSettings):
         description="Bound of every call to Redis, seconds; more would hold applicants when Redis hangs.",
     )
     data_dir: Path = Field(
-        Path(".antrean"), description="Folder of secrets, event records and, under `up`, the data of Redis."
+        Path(".antrean"),
+        description="Folder of secrets, event records, entry lists of draws and, under `up`, the data of Redis.",
     )
     secrets_file: Path | None = Field(
         None,

@@ -22,10 +22,15 @@ class EntryList:
         self._sessions[(entry - 1) * SESSION_BYTES : entry * SESSION_BYTES] = session
 
     def pieces(self) -> Iterator[bytes]:
-        """The sessions of PIECE entries each, of fewer in the last."""
-        step = PIECE * SESSION_BYTES
-        for start in range(0, len(self._sessions), step):
-            yield bytes(self._sessions[start : start + step])
+        """See pieces_of."""
+        return pieces_of(self._sessions)
+
+
+def pieces_of(sessions: bytes | bytearray) -> Iterator[bytes]:
+    """The sessions of PIECE entries each, of fewer in the last."""
+    step = PIECE * SESSION_BYTES
+    for start in range(0, len(sessions), step):
+        yield bytes(sessions[start : start + step])
 
 
 def leaves_of(salt_key: bytes, index: int, piece: bytes) -> list[bytes]:

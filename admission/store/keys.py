@@ -10,9 +10,11 @@
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
 | `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
+| `antrean:{slug}:turn` | string | the worker that seals, or puts a list back | 15 s | take_turn | take_turn |
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
 
-All of them last until the event is purged; each is bounded by the line, the capacity, the grace or the settings.
+Those without a TTL last until the event is purged; each is bounded by the line, the capacity, the grace or the
+settings. An entry list ends after an hour unless its root stands in the record.
 
 The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch, order, size], …]`, those before the
 present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present epoch),
@@ -48,6 +50,7 @@ class EventKeys:
         self.line = f"{self._prefix}:line"
         self.sessions = f"{self._prefix}:sessions"
         self.calls = f"{self._prefix}:calls"
+        self.turn = f"{self._prefix}:turn"
 
     def settled(self, segment: int) -> str:
         """The bitmap of places of a segment that were admitted or left."""

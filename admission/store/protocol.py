@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -125,6 +125,7 @@ class Snapshot:
 
 BUCKETS = 65_536  # of the index
 BUCKETS_AT_ONCE = 64  # a few thousand rows: Redis is kept for about a millisecond
+ENTRIES_SECONDS = 3600  # of a list whose root may never reach the record; ten million entries are sealed in minutes
 BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
 
 
@@ -179,8 +180,17 @@ class Store(Protocol):
     async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:
         """Sessions and rows of BUCKETS_AT_ONCE buckets of the index, in no order."""
 
-    async def keep_entries(self, slug: str, root: str, pieces: Mapping[str, bytes]) -> None:
-        """Keep parts of the entry list with this root, by name."""
+    async def take_turn(self, slug: str, who: str, seconds: float) -> bool:
+        """Take the turn at what one worker should do for all, or renew it; False while somebody else has it.
+
+        Weakness: no lock. It spares work; a worker that stood still may go on beside the next one.
+        """
+
+    async def keep_entries(self, slug: str, root: str, parts: Iterable[tuple[str, bytes]]) -> None:
+        """Keep parts of the entry list with this root, by name, for ENTRIES_SECONDS; `salt_key` comes last of all."""
+
+    async def settle_entries(self, slug: str, root: str) -> bool:
+        """Let the entry list with this root last; False when it is not there, or not whole."""
 
     async def entries(self, slug: str, root: str, names: Sequence[str]) -> list[bytes | None]:
         """Parts of the entry list with this root; None for what is not there."""

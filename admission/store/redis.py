@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from admission.core.applicant import Trace
@@ -10,7 +11,16 @@ from admission.core.line import Line, Place
 from admission.core.record import Change, EventRecord
 from admission.store.connection import Connection
 from admission.store.keys import BUCKET_BYTES, EVENTS, EventKeys, pack_place, unpack_place
-from admission.store.protocol import BUCKETS_AT_ONCE, Claimed, Entry, Holder, Joined, Row, Snapshot
+from admission.store.protocol import (
+    BUCKETS_AT_ONCE,
+    ENTRIES_SECONDS,
+    Claimed,
+    Entry,
+    Holder,
+    Joined,
+    Row,
+    Snapshot,
+)
 from admission.store.reading import (
     SEEN_NOTHING,
     fold_line,
@@ -185,12 +195,28 @@ class RedisStore:
             if (row := read_row(packed))
         ]
 
-    async def keep_entries(self, slug: str, root: str, pieces: Mapping[str, bytes]) -> None:
+    async def take_turn(self, slug: str, who: str, seconds: float) -> bool:
         """See Store."""
-        key, items = self._event(slug).keys.entries(root), list(pieces.items())
-        for start in range(0, len(items), _PIECES_AT_ONCE):
-            flat = [part for item in items[start : start + _PIECES_AT_ONCE] for part in item]
-            await self._redis.command("HSET", key, *flat)
+        key, turn_ms = self._event(slug).keys.turn, int(seconds * 1000)
+        if await self._redis.command("SET", key, who, "NX", "PX", turn_ms):
+            return True
+        ours: bool = await self._redis.command("GET", key) == who.encode()
+        if ours:
+            await self._redis.command("PEXPIRE", key, turn_ms)
+        return ours
+
+    async def keep_entries(self, slug: str, root: str, parts: Iterable[tuple[str, bytes]]) -> None:
+        """See Store."""
+        key, left = self._event(slug).keys.entries(root), iter(parts)
+        while some := list(islice(left, _PIECES_AT_ONCE)):
+            await self._redis.command("HSET", key, *(word for part in some for word in part))
+            await self._redis.command("EXPIRE", key, ENTRIES_SECONDS)
+
+    async def settle_entries(self, slug: str, root: str) -> bool:
+        """See Store."""
+        key = self._event(slug).keys.entries(root)
+        await self._redis.command("PERSIST", key)
+        return bool(await self._redis.command("HEXISTS", key, "salt_key"))
 
     async def entries(self, slug: str, root: str, names: Sequence[str]) -> list[bytes | None]:
         """See Store."""

@@ -13,13 +13,12 @@ from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
 from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
 from admission.core.event import Event, EventState
-from admission.core.line import Line
 from admission.core.record import EventRecord, state_at
 from admission.data_dir import RecordFiles
 from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
+from admission.worker.draws import Draws
 from admission.worker.metrics import WorkerMetrics
-from admission.worker.sealing import Sealer, awaits_sealing
 
 _OVER = (EventState.FULL, EventState.CLOSED)
 
@@ -33,13 +32,14 @@ class Worker:
         tick_seconds: interval of the ticks. A tick that comes late is not made up for.
     """
 
-    def __init__(self, store: Store, files: RecordFiles, metrics: WorkerMetrics, tick_seconds: float) -> None:
+    def __init__(
+        self, store: Store, files: RecordFiles, draws: Draws, metrics: WorkerMetrics, tick_seconds: float
+    ) -> None:
         self._store = store
         self._files = files
         self._metrics = metrics
         self._tick_seconds = tick_seconds
-        self._sealer = Sealer(store)
-        self._sealing: dict[str, asyncio.Task[None]] = {}
+        self._draws = draws
         self._records: dict[str, EventRecord] = {}
         self._ticked_at = time.monotonic()
 
@@ -80,24 +80,12 @@ class Worker:
                 return
             self._hold(snapshot.record)
             await self._act(slug, snapshot)
-            if slug not in self._sealing and awaits_sealing(snapshot.record, snapshot.line):
-                self._sealing[slug] = asyncio.create_task(self._seal(snapshot.record, snapshot.line))
+            self._draws.see_to(snapshot.record, snapshot.line)
         except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
             log.warning("tick-failed", slug=slug, reason=str(error))
         finally:
             self._metrics.tick_seconds.labels(slug).observe(time.perf_counter() - began)
-
-    async def _seal(self, record: EventRecord, line: Line) -> None:
-        slug = record.event.slug
-        try:
-            self._hold(await self._sealer.seal(record, line))
-        except StoreUnavailable as error:
-            log.warning("not-sealed", slug=slug, reason=error.reason)  # the next tick tries again
-        except Exception as error:  # our mistake must not end the ticks
-            log.error("not-sealed", slug=slug, error=type(error).__name__)
-        finally:
-            del self._sealing[slug]
 
     def _hold(self, record: EventRecord) -> None:
         slug = record.event.slug

@@ -8,15 +8,17 @@ import time
 
 import structlog
 
-from admission.core.entries import SALT_KEY_BYTES, EntryList, top_of
+from admission.core.entries import SALT_KEY_BYTES, EntryList
 from admission.core.event import Event
 from admission.core.identity import session_of
 from admission.core.line import FIRST_COME, Line
 from admission.core.record import EventRecord
 from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, Store
+from admission.worker.copies import Copies, tops_of
 from antrean.draw import root_of
 
 _TOLD_EVERY_SECONDS = 5.0
+_TRIES = 5  # an operator's change that comes between is no reason to list all entries again
 
 log = structlog.get_logger()
 
@@ -26,44 +28,57 @@ def awaits_sealing(record: EventRecord, line: Line) -> bool:
     return record.draw is not None and record.draw.root is None and any(s.order != FIRST_COME for s in line.segments)
 
 
+def entries_in(line: Line) -> int:
+    """How many are drawn together."""
+    return sum(size for head, size in line.sizes() if line.segments[head].order != FIRST_COME)
+
+
 class Sealer:
     """Lists the entries of one event's draw beside the ticks of the worker.
 
     Several workers may do it at once: the record takes the first root, and only that list is kept.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, copies: Copies) -> None:
         self._store = store
+        self._copies = copies
 
-    async def seal(self, record: EventRecord, line: Line) -> EventRecord:
-        """The record with the root.
+    async def seal(self, record: EventRecord, line: Line) -> None:
+        """List the entries of a frozen line and put their root into the record, unless another one stands there then.
 
         Raises:
-            StoreUnavailable: nothing is sealed; it may be tried again.
+            StoreUnavailable: it may be sealed or not; another try finds out.
         """
-        began, slug, draw = time.monotonic(), record.event.slug, record.draw
-        if draw is None:
-            raise ValueError("the event has no draw")
+        began, slug = time.monotonic(), record.event.slug
         entries = await self._list(record.event, line)
         salt_key = secrets.token_bytes(SALT_KEY_BYTES)
-        pieces: dict[str, bytes] = {}
-        tops: list[bytes] = []
-        for index, piece in enumerate(entries.pieces()):
-            pieces[str(index)] = piece
-            tops.append(top_of(salt_key, index, piece))
-            await asyncio.sleep(0)  # other events have their ticks
+        tops = await tops_of(salt_key, entries.pieces())
         root = root_of(tops).hex()
-        await self._store.keep_entries(slug, root, {**pieces, "salt_key": salt_key, "tops": b"".join(tops)})
-        sealed = draw.model_copy(update={"root": root, "size": entries.size})
-        stands = await self._store.put_event(record.model_copy(update={"version": record.version + 1, "draw": sealed}))
-        if stands.draw is None or stands.draw.root != root:
-            await self._store.drop_entries(slug, root)  # another worker was first, or the event was changed meanwhile
-            return stands
-        log.info("sealed", slug=slug, entries=entries.size, root=root, seconds=round(time.monotonic() - began, 1))
-        return stands
+        await self._copies.put(slug, root, salt_key, entries.pieces(), tops)
+        await self._copies.keep(slug, root, salt_key, entries.pieces())
+        if await self._stands(slug, root, entries.size):
+            seconds = round(time.monotonic() - began, 1)
+            log.info("sealed", slug=slug, entries=entries.size, root=root, seconds=seconds)
+        else:
+            await self._copies.drop(slug, root)
+
+    async def _stands(self, slug: str, root: str, size: int) -> bool:
+        """Put a root into the record; whether it is the one that stands there."""
+        for _ in range(_TRIES):
+            snapshot = await self._store.snapshot(slug)
+            record = snapshot.record
+            if record is None or record.draw is None:
+                return False
+            if record.draw.root is not None:
+                return record.draw.root == root
+            if entries_in(snapshot.line) != size:  # a life of the data that nobody saw was lost, the freeze with it
+                return False
+            sealed = record.draw.model_copy(update={"root": root, "size": size})
+            await self._store.put_event(record.model_copy(update={"version": record.version + 1, "draw": sealed}))
+        return False
 
     async def _list(self, event: Event, line: Line) -> EntryList:
-        entries = EntryList(sum(size for head, size in line.sizes() if line.segments[head].order != FIRST_COME))
+        entries = EntryList(entries_in(line))
         if not event.identity:
             await self._number(event, line, entries)
         told_at = time.monotonic()

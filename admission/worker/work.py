@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import structlog
 
-from admission.data_dir import RecordFiles
+from admission.data_dir import EntryFiles, RecordFiles
 from admission.settings import Settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
+from admission.worker.draws import Draws
 from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.monitor import start_monitor
@@ -35,7 +36,8 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
         loop.add_signal_handler(name, stop.set)
     metrics = WorkerMetrics()
     store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds))
-    worker = Worker(store, RecordFiles(settings.data_dir), metrics, settings.tick_seconds)
+    draws = Draws(store, EntryFiles(settings.data_dir))
+    worker = Worker(store, RecordFiles(settings.data_dir), draws, metrics, settings.tick_seconds)
     monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
         log.info("working", metrics_port=metrics_port)
@@ -43,5 +45,6 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
         await worker.run(stop)
     finally:
         await monitor.cleanup()
+        await draws.close()
         await store.close()
     log.info("stopped")

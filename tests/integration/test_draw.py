@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from admission.data_dir import EntryFiles
 from admission.store.keys import EventKeys
 from antrean.draw import Permutation, commitment_of, key_of
 from tests.eventually import eventually
 from tests.integration.applicants import Api, new_nik
 from tests.integration.deployment import Deployment, Gateway
 from tests.integration.test_cli import antrean_
+from tests.servers import RedisServer
 
 SOURCE = {"kind": "published", "says": "the closing figure of the index"}
 ENTRIES = 6
@@ -76,6 +79,16 @@ class Launch:
 def make_launch(deployment: Deployment, session: aiohttp.ClientSession, tmp_path: Path) -> Any:
     """Makes a launch of one's own by slug."""
     return lambda slug: Launch(deployment, Api(session, slug), tmp_path)
+
+
+@pytest.fixture
+def lone() -> Iterator[Deployment]:
+    """A deployment whose Redis a test may empty."""
+    deployment = Deployment(RedisServer("redis").start())
+    try:
+        yield deployment
+    finally:
+        deployment.stop()
 
 
 @pytest.mark.promise("B9")
@@ -181,6 +194,38 @@ async def test_who_leaves_before_the_draw_is_drawn_and_never_enters(make_launch:
     gone = await launch.api.claim(person["ticket"])
     assert (gone.status, gone.problem) == (410, "left")
     assert (await launch.api.claim(other["ticket"])).status == 201
+
+
+@pytest.mark.promise("B9")
+async def test_receipts_and_the_transcript_outlive_the_data_of_redis(lone: Deployment, tmp_path: Path) -> None:
+    deployment, (gateway, worker) = lone, (lone.gateway(), lone.worker())
+    gateway.ready()
+    worker.ready()
+    async with aiohttp.ClientSession(gateway.url) as session:
+        launch = Launch(deployment, Api(session, "undian-hilang"), tmp_path)
+        await launch.schedule(86_400)
+        public = (await launch.until("prequeue"))["draw"]
+        person = await launch.api.joined(new_nik())
+        await launch.schedule(-1)
+        root = (await launch.public("root"))["root"]
+        assert (await launch.give("1")).code == 0
+        await launch.public("seed")
+        before = (await launch.api.call("GET", "tickets/current/receipt", ticket=person["ticket"])).body
+        assert before["rank"] == 1
+        files = EntryFiles(deployment.data_dir)
+        await eventually(lambda: files.holds(launch.api.slug, root))
+        deployment.server.client.flushall()
+
+        async def is_back() -> bool:
+            again = await launch.api.call("GET", "tickets/current/receipt", ticket=person["ticket"])
+            return again.status == 200 and again.body == before
+
+        await eventually(is_back, within_seconds=20)
+        written = await launch.command("event", "transcript", launch.api.slug, "transcript")
+        assert written.code == 0, written.err
+        (tmp_path / "receipt.json").write_text(json.dumps(before))
+        words = ("verify-draw", "transcript", "--receipt", "receipt.json", "--commitment", public["commitment"])
+        assert (await launch.command(*words)).code == 0
 
 
 async def test_a_transcript_that_cannot_be_whole_is_not_written(make_launch: Any, gateway: Gateway) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from admission.data_dir import RecordFiles
+from admission.data_dir import EntryFiles, RecordFiles
+from admission.worker.draws import Draws
 from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.monitor import start_monitor
@@ -24,7 +25,8 @@ async def test_health_tells_a_worker_whose_loop_stands_still(
     redis_server: RedisServer, make_store: StoreMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = WorkerMetrics()
-    worker = Worker(make_store(redis_server.url), RecordFiles(tmp_path), metrics, 0.1)
+    store = make_store(redis_server.url)
+    worker = Worker(store, RecordFiles(tmp_path), Draws(store, EntryFiles(tmp_path)), metrics, 0.1)
     monitor, port = await start_monitor(worker, metrics, "127.0.0.1", 0)
     try:
         await worker.tick()
