@@ -22,6 +22,7 @@ SALT_BYTES = 16
 SESSION_BYTES = 12
 ROUNDS = 8
 _MOST_ENTRIES = 2**32
+_SALT_LABEL = b"antrean/draw/salt/v1\x00"
 
 
 def commitment_of(seed: bytes) -> bytes:
@@ -31,7 +32,23 @@ def commitment_of(seed: bytes) -> bytes:
 
 def salt_of(salt_key: bytes, entry: int) -> bytes:
     """The salt (16 bytes) of an entry, 1 or more; without the key no salt tells anything of another."""
-    return hmac.digest(salt_key, b"antrean/draw/salt/v1\x00" + entry.to_bytes(8, "big"), "sha256")[:SALT_BYTES]
+    return hmac.digest(salt_key, _SALT_LABEL + entry.to_bytes(8, "big"), "sha256")[:SALT_BYTES]
+
+
+def salts_of(salt_key: bytes, entries: Iterable[int]) -> Iterator[bytes]:
+    """salt_of for each of many entries: HMAC as RFC 2104 writes it, with what does not depend on the entry hashed once.
+
+    Args:
+        salt_key: at most 64 bytes.
+    """
+    block = salt_key.ljust(64, b"\x00")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + _SALT_LABEL)
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    for entry in entries:
+        within, around = inner.copy(), outer.copy()
+        within.update(entry.to_bytes(8, "big"))
+        around.update(within.digest())
+        yield around.digest()[:SALT_BYTES]
 
 
 def leaf_of(salt: bytes, session: bytes) -> bytes:
@@ -68,14 +85,24 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
     return top
 
 
-def path_of(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The hashes that lead from a leaf to the root, lowest first (RFC 9162, 2.1.3.1). `index` counts from 0."""
-    if len(leaves) <= 1:
-        return []
-    half = 1 << (len(leaves) - 1).bit_length() - 1
-    if index < half:
-        return [*path_of(leaves[:half], index), root_of(leaves[half:])]
-    return [*path_of(leaves[half:], index - half), root_of(leaves[:half])]
+class Tree:
+    """The same tree kept whole, for many paths: 64 bytes a leaf."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._floors = [list(leaves)]
+        while len(below := self._floors[-1]) > 1:
+            whole = [_node(left, right) for left, right in zip(below[::2], below[1::2], strict=False)]
+            self._floors.append([*whole, below[-1]] if len(below) % 2 else whole)
+
+    @property
+    def root(self) -> bytes:
+        """The root, as root_of finds it."""
+        return self._floors[-1][0] if self._floors[-1] else root_of([])
+
+    def path(self, index: int) -> list[bytes]:
+        """The hashes that lead from a leaf to the root, lowest first (RFC 9162, 2.1.3.1). `index` counts from 0."""
+        beside = ((floor, (index >> height) ^ 1) for height, floor in enumerate(self._floors))
+        return [floor[other] for floor, other in beside if other < len(floor)]
 
 
 def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from antrean.draw import (
     Permutation,
+    Tree,
     commitment_of,
     key_of,
     leaf_of,
-    path_of,
     root_by_path,
     root_of,
     salt_of,
+    salts_of,
 )
 
 KEY = bytes(range(32))
@@ -90,8 +91,8 @@ def test_every_part_changes_the_key(seed: bytes, value: str, size: int) -> None:
 def test_a_path_leads_its_own_leaf_to_the_root_and_nothing_else(size: int, data: st.DataObject) -> None:
     leaves = leaves_of(size)
     index = data.draw(st.integers(0, size - 1))
-    path, root = path_of(leaves, index), root_of(leaves)
-    assert root_by_path(leaves[index], index, size, path) == root
+    path, root = Tree(leaves).path(index), root_of(leaves)
+    assert root_by_path(leaves[index], index, size, path) == root == Tree(leaves).root
     assert root_by_path(hashlib.sha256(b"another").digest(), index, size, path) != root
     other = data.draw(st.integers(0, size + 3))
     if other != index:
@@ -116,11 +117,17 @@ def test_the_trees_are_those_of_the_standard() -> None:
 
     one, two, three = leaves_of(3)
     assert root_of([one, two, three]) == node(node(one, two), three)
-    assert path_of([one, two, three], 2) == [node(one, two)]
-    assert root_of([]) == hashlib.sha256(b"").digest()
+    assert Tree([one, two, three]).path(2) == [node(one, two)]
+    assert Tree([one]).path(0) == []
+    assert root_of([]) == Tree([]).root == hashlib.sha256(b"").digest()
     assert leaf_of(b"s" * 16, b"e" * 12) == hashlib.sha256(b"\x00" + b"s" * 16 + b"e" * 12).digest()
 
 
 @given(st.lists(st.integers(1, 2**40), min_size=2, max_size=5, unique=True))
 def test_no_two_entries_share_a_salt(entries: list[int]) -> None:
     assert len({salt_of(KEY, entry) for entry in entries}) == len(entries)
+
+
+@given(keys, st.lists(st.integers(1, 2**40), max_size=5))
+def test_salts_of_many_entries_are_those_of_each(key: bytes, entries: list[int]) -> None:
+    assert list(salts_of(key, entries)) == [salt_of(key, entry) for entry in entries]

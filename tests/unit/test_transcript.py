@@ -12,7 +12,7 @@ import pytest
 
 from admission.core.entries import PIECE, EntryList, leaves_of, path_through, top_of
 from antrean.commands.verify_draw import run_verify_draw
-from antrean.draw import Permutation, commitment_of, drand_value, key_of, root_of, salt_of
+from antrean.draw import Permutation, Tree, commitment_of, drand_value, key_of, root_of, salt_of
 from antrean.transcript import faults, head_of, read_transcript, receipt_faults
 
 SIZE = 1_300  # three pieces, the last one short
@@ -55,7 +55,7 @@ def receipt(entry: int = MINE) -> Facts:
         "entry": entry,
         "session": PIECES[index][at * 12 : at * 12 + 12].hex(),
         "salt": salt_of(SALT_KEY, entry).hex(),
-        "path": [step.hex() for step in path_through(SALT_KEY, entry, PIECES[index], TOPS)],
+        "path": [step.hex() for step in path_through(SALT_KEY, entry, PIECES[index], Tree(TOPS))],
         "rank": ORDER.rank(entry),
     }
 
