@@ -177,8 +177,11 @@ class Store(Protocol):
     async def advance(self, slug: str, target: Place) -> Place:
         """Move the mark up to a target, never back and never past the tail; returns where it stands."""
 
-    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:
-        """Sessions and rows of BUCKETS_AT_ONCE buckets of the index, in no order."""
+    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
+        """All of BUCKETS_AT_ONCE buckets of the index, in no order: the session, and flags, segment, number of its Row.
+
+        Plain tuples, since a draw asks for millions of them.
+        """
 
     async def take_turn(self, slug: str, who: str, seconds: float) -> bool:
         """Take the turn at what one worker should do for all, or renew it; False while somebody else has it.

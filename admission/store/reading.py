@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from struct import Struct
 from typing import Any
 
 from admission.core.applicant import Trace
@@ -18,6 +19,7 @@ from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Ho
 
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
+_ROW = Struct(">BHI")  # its beginning; the check and the group follow
 _NEVER_US = 9_000_000_000_000_000  # year 2255; above every instant, and exact in Lua's numbers
 
 
@@ -84,7 +86,13 @@ def read_row(packed: bytes | None) -> Row | None:
     """The row in its 13 bytes and those of its group; None where there is none."""
     if packed is None or len(packed) < _ROW_BYTES:
         return None
-    return Row(packed[0], int.from_bytes(packed[1:3], "big"), int.from_bytes(packed[3:7], "big"))
+    return Row._make(_ROW.unpack_from(packed))
+
+
+def read_bucket(flat: Sequence[bytes]) -> Iterator[tuple[bytes, int, int, int]]:
+    """Rest of the session, flags, position of the epoch and number of each row in a bucket: millions in seconds."""
+    rows = zip(flat[::2], flat[1::2], strict=True)
+    return ((rest, *_ROW.unpack_from(packed)) for rest, packed in rows if len(packed) >= _ROW_BYTES)
 
 
 def read_segments(text: bytes) -> list[Segment]:

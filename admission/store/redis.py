@@ -18,7 +18,6 @@ from admission.store.protocol import (
     Entry,
     Holder,
     Joined,
-    Row,
     Snapshot,
 )
 from admission.store.reading import (
@@ -26,6 +25,7 @@ from admission.store.reading import (
     fold_line,
     limits_of,
     newest,
+    read_bucket,
     read_change,
     read_row,
     read_segments,
@@ -183,16 +183,15 @@ class RedisStore:
         serving, _, _ = await self._mutate("advance", event, keys, [pack_place(target)])
         return unpack_place(int(serving))
 
-    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, Row]]:
+    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
         """See Store."""
-        keys = self._event(slug).keys
-        numbers = range(first_bucket, first_bucket + BUCKETS_AT_ONCE)
+        keys, numbers = self._event(slug).keys, range(first_bucket, first_bucket + BUCKETS_AT_ONCE)
         answer = await self._redis.run(script("rows_of"), [keys.bucket(number) for number in numbers], [])
+        beginnings = (number.to_bytes(BUCKET_BYTES, "big") for number in numbers)
         return [
-            (number.to_bytes(BUCKET_BYTES, "big") + rest, row)
-            for number, flat in zip(numbers, answer, strict=True)
-            for rest, packed in zip(flat[::2], flat[1::2], strict=True)
-            if (row := read_row(packed))
+            (beginning + rest, flags, segment, number)
+            for beginning, flat in zip(beginnings, answer, strict=True)
+            for rest, flags, segment, number in read_bucket(flat)
         ]
 
     async def take_turn(self, slug: str, who: str, seconds: float) -> bool:

@@ -8,12 +8,12 @@ import time
 
 import structlog
 
-from admission.core.entries import SALT_KEY_BYTES, EntryList
+from admission.core.entries import NOBODY, SALT_KEY_BYTES, EntryList
 from admission.core.event import Event
 from admission.core.identity import session_of
 from admission.core.line import FIRST_COME, Line
 from admission.core.record import EventRecord
-from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, Store
+from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, LEFT, Store
 from admission.worker.copies import Copies, tops_of
 from antrean.draw import root_of
 
@@ -81,12 +81,14 @@ class Sealer:
         entries = EntryList(entries_in(line))
         if not event.identity:
             await self._number(event, line, entries)
+        # What Line.entry says, in the one step that millions of rows afford; of a segment outside the draw size 0.
+        before = [(line.entry(segment.epoch, 1) or 1) - 1 for segment in line.segments]
+        sizes = [segment.size if segment.order != FIRST_COME else 0 for segment in line.segments]
         told_at = time.monotonic()
         for first in range(0, BUCKETS, BUCKETS_AT_ONCE):
-            for session, row in await self._store.rows_of(event.slug, first):
-                entry = line.entry(line.segments[row.segment].epoch, row.number)
-                if entry is not None:
-                    entries.put(entry, bytes(len(session)) if row.left else session)
+            for session, flags, segment, number in await self._store.rows_of(event.slug, first):
+                if number <= sizes[segment]:
+                    entries.put(before[segment] + number, NOBODY if flags & LEFT else session)
             if time.monotonic() - told_at > _TOLD_EVERY_SECONDS:
                 told_at = time.monotonic()
                 log.info("sealing", slug=event.slug, done_ratio=round(first / BUCKETS, 2))

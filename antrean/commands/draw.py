@@ -115,7 +115,7 @@ async def _write_out(settings: Settings, slug: str, file: Path) -> None:
             raise ConfigurationError([f"{slug}: is not drawn yet"])
         found = await store.entries(slug, draw.root, ["salt_key"])
         if found[0] is None:
-            raise ConfigurationError([f"{slug}: Redis does not hold the entry list any more"])
+            raise ConfigurationError([_lost(slug)])
         with whole_file(file, _EVERYBODY_READS) as out:
             out.write(head_of(_facts(record, draw, snapshot.line)))
             async for leaves in _leaves(store, slug, draw, found[0]):
@@ -124,12 +124,16 @@ async def _write_out(settings: Settings, slug: str, file: Path) -> None:
         await store.close()
 
 
+def _lost(slug: str) -> str:
+    return f"{slug}: Redis does not hold the entry list; a worker that has a copy gives it back within a minute"
+
+
 async def _leaves(store: RedisStore, slug: str, draw: Draw, salt_key: bytes) -> AsyncIterator[list[bytes]]:
     pieces = range(-(-(draw.size or 0) // PIECE))
     for index in track(pieces, "entries", console=_stderr, transient=True):
         (piece,) = await store.entries(slug, draw.root or "", [str(index)])
         if piece is None:
-            raise ConfigurationError([f"{slug}: Redis does not hold the entry list any more"])
+            raise ConfigurationError([_lost(slug)])
         yield leaves_of(salt_key, index, piece)
 
 

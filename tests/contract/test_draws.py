@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from admission.core.entries import SALT_KEY_BYTES
+from admission.core.entries import NOBODY, SALT_KEY_BYTES
+from admission.core.line import NOWHERE
 from admission.core.record import EventRecord
 from admission.data_dir import EntryFiles
 from admission.store.protocol import BUCKETS
@@ -18,7 +19,7 @@ from admission.worker import draws as draws_module
 from admission.worker.draws import Draws
 from tests.conftest import ServerMaker, StoreMaker
 from tests.contract.hall import Hall
-from tests.contract.test_freeze import record
+from tests.contract.test_freeze import holder, record
 from tests.eventually import eventually
 from tests.servers import RedisServer
 
@@ -69,6 +70,11 @@ async def freeze(hall: Hall) -> None:
     """An event whose people are in a frozen line."""
     await hall.put(record(1, 3600))
     await hall.join_all(range(1, PEOPLE + 1))
+    await freeze_now(hall)
+
+
+async def freeze_now(hall: Hall) -> None:
+    """The end of a pre-queue."""
     await hall.put(record(2, 5))
     await hall.store.advance(hall.slug, hall.seen.line.mark_after(0))
     await hall.look()
@@ -91,6 +97,29 @@ async def test_of_two_workers_one_reads_the_index_and_both_have_the_list(
     assert BUCKETS <= reads < 1.5 * BUCKETS
     assert one.files.read(one.hall.slug, roots[0]) == other.files.read(one.hall.slug, roots[0])
     await lasts(one, redis_server, roots[0])
+
+
+@pytest.mark.promise("B9")
+async def test_the_list_holds_each_session_at_its_number_and_nobody_at_a_place_given_up_or_taken_twice(
+    make_worker: WorkerMaker, redis_server: RedisServer
+) -> None:
+    worker = make_worker("one")
+    hall = worker.hall
+    await hall.put(record(1, 3600))
+    guests = await hall.join_all(range(1, 5))
+    await hall.join(2, browser=2)
+    await hall.look()
+    assert await hall.store.leave(hall.slug, holder(hall, guests[2], NOWHERE)) == ""
+    redis_server.client.hset(hall.keys.line, "life", "another")
+    guests.append(await hall.join(6))
+    await freeze_now(hall)
+    late = await hall.join(7)
+    root = await worker.sealed()
+    _, sessions = worker.files.read(hall.slug, root)
+    listed = [sessions[at : at + 12] for at in range(0, len(sessions), 12)]
+    one, two, _, four, six = (guest.entry.session for guest in guests)
+    assert listed == [one, two, NOBODY, four, NOBODY, six]
+    assert late.entry.session not in listed
 
 
 async def lasts(worker: Worker, server: RedisServer, root: str) -> None:
