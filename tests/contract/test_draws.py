@@ -111,7 +111,7 @@ async def test_the_list_holds_each_session_at_its_number_and_nobody_at_a_place_g
     await hall.look()
     assert await hall.store.leave(hall.slug, holder(hall, guests[2], NOWHERE)) == ""
     redis_server.client.hset(hall.keys.line, "life", "another")
-    guests.append(await hall.join(6))
+    guests.append(await hall.join(6, group="31"))
     await freeze_now(hall)
     late = await hall.join(7)
     root = await worker.sealed()
