@@ -13,13 +13,12 @@ from typing import Any, BinaryIO
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from pydantic import ValidationError
 
 from admission.core.entries import SALT_KEY_BYTES
 from admission.core.errors import ConfigurationError
 from admission.core.record import EventRecord
 from admission.core.ticket import TicketKeys
-from admission.keyring import Keyring
+from admission.keyring import Keyring, RecordSeal
 from antrean.passes import new_key
 
 _KEY_BYTES = 32
@@ -74,6 +73,7 @@ class SecretsFile:
             "pass_keys": [new_key().as_dict(private=True)],
             "recovery_key": _encode(secrets.token_bytes(_KEY_BYTES)),
             "wrapping_key": _encode(secrets.token_bytes(_KEY_BYTES)),
+            "record_key": _encode(secrets.token_bytes(_KEY_BYTES)),
             "origin_keys": {},
         }
         _write_private(self.path, json.dumps(made, indent=2))
@@ -96,6 +96,32 @@ class SecretsFile:
         if not isinstance(found, dict):
             raise ConfigurationError([f"{self.path}: is not a secrets file"])
         return found
+
+    def seal(self) -> RecordSeal:
+        """What signs the records of events: all that a worker needs of the file, and all that its own need hold.
+
+        Raises:
+            ConfigurationError: when the file is missing, or without a key of records.
+        """
+        try:
+            key = urlsafe_b64decode(self._read()["record_key"])
+            if len(key) < _KEY_BYTES:
+                raise ValueError("too short")
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"{self.path}: has no key of records ({type(error).__name__}); restore the file from a copy"
+            raise ConfigurationError([problem]) from error
+        return RecordSeal(key)
+
+    def for_workers(self, path: Path) -> None:
+        """Write a secrets file that holds what workers need and nothing else.
+
+        Raises:
+            ConfigurationError: see `seal`; when there is such a file already.
+        """
+        self.seal()
+        if path.exists():
+            raise ConfigurationError([f"{path}: exists already; remove it first if it is to be another"])
+        _write_private(path, json.dumps({"record_key": self._read()["record_key"]}, indent=2))
 
     def keyring(self) -> Keyring:
         """The secrets, ready for use.
@@ -122,11 +148,12 @@ class SecretsFile:
 class RecordFiles:
     """Copies of the event records, one file an event: with them an empty Redis gets its events back."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, seal: RecordSeal) -> None:
         self._folder = data_dir / "events"
+        self._seal = seal
 
     def _path(self, slug: str) -> Path:
-        return self._folder / f"{slug}.json"
+        return self._folder / f"{slug}.jws"
 
     def all(self) -> list[EventRecord]:
         """Every record, by slug.
@@ -135,11 +162,13 @@ class RecordFiles:
             ConfigurationError: naming each file that holds no record.
         """
         records, problems = [], []
-        for path in sorted(self._folder.glob("[a-z0-9-]*.json")):
+        for path in sorted(self._folder.glob("[a-z0-9-]*.jws")):
             try:
-                records.append(EventRecord.model_validate_json(path.read_text(encoding="utf-8")))
-            except (OSError, ValidationError) as error:
-                problems.append(f"{path}: holds no event record ({type(error).__name__}); restore or remove it")
+                records.append(self._seal.read(path.read_text(encoding="utf-8")))
+            except (OSError, ConfigurationError) as error:
+                problems.append(
+                    f"{path}: holds no record that these secrets signed ({type(error).__name__}); restore or remove it"
+                )
         if problems:
             raise ConfigurationError(problems)
         return records
@@ -153,11 +182,11 @@ class RecordFiles:
         path = self._path(record.event.slug)
         try:
             if path.exists():
-                stands = EventRecord.model_validate_json(path.read_text(encoding="utf-8"))
+                stands = self._seal.read(path.read_text(encoding="utf-8"))
                 if stands.version >= record.version:
                     return
-            _write_private(path, record.model_dump_json(indent=2))
-        except (OSError, ValidationError) as error:
+            _write_private(path, self._seal.sign(record))
+        except (OSError, ConfigurationError) as error:
             problem = f"{path}: the event's record cannot be kept ({type(error).__name__}); Redis alone holds it"
             raise ConfigurationError([problem]) from error
 

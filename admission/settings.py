@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     secrets_file: Path | None = Field(
         None,
-        description="The secrets file, the same for every gateway; default `secrets.json` in the data folder.",
+        description="The secrets file, the same for every process; default `secrets.json` in the data folder.",
     )
     host: str = Field("127.0.0.1", description="Address on which a gateway listens; 0.0.0.0 for all.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(

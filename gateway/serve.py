@@ -52,8 +52,9 @@ async def serve(settings: Settings, redis_url: str, ready: Callable[[int, int], 
         failed=metrics.observe_failure,
     )
     secrets = SecretsFile(settings.secrets_path)
-    files = RecordFiles(settings.data_dir)
-    gateway = Gateway(settings, RedisStore(connection), secrets.keyring, files, metrics)
+    seal = secrets.seal()
+    files = RecordFiles(settings.data_dir, seal)
+    gateway = Gateway(settings, RedisStore(connection, seal), secrets.keyring, files, metrics)
     edge = Edge(gateway)
     with bind(settings.host, settings.port) as bound:
         async with gateway.running():

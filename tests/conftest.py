@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
+from tests.samples import SEAL
 from tests.servers import FLAVOURS, RedisServer
 
 # Generous: the machine that runs the tests may be busy, and only test_faults.py is about timeouts.
@@ -97,7 +98,7 @@ async def make_store() -> AsyncIterator[StoreMaker]:
     made: list[RedisStore] = []
 
     def make(url: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> RedisStore:
-        made.append(RedisStore(Connection(url, timeout_seconds=timeout_seconds)))
+        made.append(RedisStore(Connection(url, timeout_seconds=timeout_seconds), SEAL))
         return made[-1]
 
     yield make

@@ -8,9 +8,11 @@ from admission.core.event import Event
 from admission.core.identity import check_of, session_of
 from admission.core.line import Place
 from admission.core.record import EventRecord
+from admission.keyring import RecordSeal
 from admission.store.protocol import Entry, Holder, Joined, Snapshot
 
 SLUG = "prakerja"
+SEAL = RecordSeal(b"w" * 32)
 TITLES = {"id": {"title": "Pendaftaran Prakerja"}, "en": {"title": "Prakerja registration"}}
 
 

@@ -3,7 +3,7 @@
 | key | type | member -> value | TTL | writer | reader |
 |---|---|---|---|---|---|
 | `antrean:events` | set | slugs of all events | none | put_event | all processes |
-| `antrean:{slug}:event` | hash | `version`, `record` (JSON), limits for scripts | none | put_event | all |
+| `antrean:{slug}:event` | hash | `version`, `record` (signed), limits for scripts | none | put_event | all |
 | `antrean:{slug}:log` | stream | `version`, `change` (JSON), the last 1,000 or so | none | put_event | changes |
 | `antrean:{slug}:line` | hash | fields below | none | all mutating verbs | all |
 | `antrean:{slug}:sessions` | zset | session and group -> start, µs | none | claim, report, leave, advance | all |

@@ -129,6 +129,16 @@ ENTRIES_SECONDS = 3600  # of a list whose root may never reach the record; ten m
 BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
 
 
+class Seal(Protocol):
+    """Makes records unforgeable where others could write: `read` raises ConfigurationError for what it did not sign."""
+
+    def sign(self, record: EventRecord) -> str:
+        """A record as text."""
+
+    def read(self, text: str | bytes) -> EventRecord:
+        """The record in a text."""
+
+
 class Store(Protocol):
     """The verbs. Each is one atomic step; a reply that was lost may be asked for again without harm."""
 

@@ -15,7 +15,7 @@ from admission.core.line import FIRST_COME, Line, Place, Segment
 from admission.core.quota import Taken
 from admission.core.record import Change, EventRecord
 from admission.store.keys import pack_place, unpack_place
-from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Holder, Row, Snapshot
+from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Holder, Row, Seal, Snapshot
 
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
@@ -110,7 +110,7 @@ def read_line(fields: Mapping[bytes, bytes]) -> Line:
     return Line((*earlier, present), serving, expired)
 
 
-def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line) -> Snapshot:
+def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line, seal: Seal) -> Snapshot:
     """The snapshot in a script's answer.
 
     Args:
@@ -121,7 +121,7 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     record = None if raw_record == b"-" else known
     if len(raw_record) > 1:
-        record = EventRecord.model_validate_json(raw_record)
+        record = seal.read(raw_record)
     line = read_line(fields)
     lost = int(fields.get(b"lost", 0)) if int(now_us) < int(fields.get(b"lost_until_us", 0)) else 0
     called = line.position(line.serving) - before.position(before.expired)

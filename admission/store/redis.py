@@ -18,6 +18,7 @@ from admission.store.protocol import (
     Entry,
     Holder,
     Joined,
+    Seal,
     Snapshot,
 )
 from admission.store.reading import (
@@ -55,8 +56,9 @@ class RedisStore:
     Weakness: one event lives in one hash slot, so on one Redis process; many events spread over a cluster.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, seal: Seal) -> None:
         self._redis = connection
+        self._seal = seal
         self._known: dict[str, _Known] = {}
 
     def _event(self, slug: str) -> _Known:
@@ -78,10 +80,10 @@ class RedisStore:
         event = self._event(record.event.slug)
         limits = [part for pair in limits_of(record).items() for part in pair]
         change = record.change.model_dump_json() if record.change else ""
-        args = [record.version, record.model_dump_json(), change, *limits]
+        args = [record.version, self._seal.sign(record), change, *limits]
         stands = await self._mutate("put_event", event, [event.keys.log], args)
         await self._redis.command("SADD", EVENTS, record.event.slug)
-        return EventRecord.model_validate_json(stands)
+        return self._seal.read(stands)
 
     async def changes(self, slug: str, newest: int) -> list[tuple[int, Change]]:
         """See Store."""
@@ -243,7 +245,7 @@ class RedisStore:
             ],
             [known.version if known else 0, event.open_ms, *ranks],
         )
-        snapshot = read_snapshot(answer, known, before)
+        snapshot = read_snapshot(answer, known, before, self._seal)
         if event.seen is not None:
             snapshot = newest(event.seen, snapshot)
         event.seen, event.record, event.line = snapshot, snapshot.record, snapshot.line

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from admission.data_dir import EntryFiles, RecordFiles
+from admission.data_dir import EntryFiles, RecordFiles, SecretsFile
 from admission.settings import Settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
@@ -27,7 +27,7 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
         ready: told the metrics port once the loop runs.
 
     Raises:
-        ConfigurationError: records that cannot be used.
+        ConfigurationError: secrets or records that cannot be used.
         OSError: a port that is taken.
     """
     stop = asyncio.Event()
@@ -35,9 +35,10 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     metrics = WorkerMetrics()
-    store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds))
+    seal = SecretsFile(settings.secrets_path).seal()
+    store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds), seal)
     draws = Draws(store, EntryFiles(settings.data_dir))
-    worker = Worker(store, RecordFiles(settings.data_dir), draws, metrics, settings.tick_seconds)
+    worker = Worker(store, RecordFiles(settings.data_dir, seal), draws, metrics, settings.tick_seconds)
     monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
         log.info("working", metrics_port=metrics_port)

@@ -99,12 +99,17 @@ def work(metrics_port: MetricsPort = None, data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def keys(data_dir: DataDir = None) -> None:
-    """Create the secrets file of a deployment, unless it exists; give every gateway the same one."""
+def keys(
+    for_workers: Annotated[
+        Path | None, typer.Option(help="Write a file for machines with workers only: it signs records, nothing else.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create the secrets file of a deployment, unless it exists; give every gateway and worker the same one."""
     from antrean.commands.events import create_keys
 
     with told_plainly():
-        create_keys(data_dir)
+        create_keys(data_dir, for_workers)
 
 
 @app.command()

@@ -59,9 +59,10 @@ def find_problems(files: list[Path]) -> tuple[list[str], list[str]]:
 
 
 def _look_at_secrets(settings: Settings) -> None:
-    keyring = SecretsFile(settings.secrets_path).keyring()
+    secrets_file = SecretsFile(settings.secrets_path)
+    keyring = secrets_file.keyring()
     problems = []
-    for record in RecordFiles(settings.data_dir).all():
+    for record in RecordFiles(settings.data_dir, secrets_file.seal()).all():
         try:
             unwrap(record.pepper, keyring.wrapping)
         except ConfigurationError as error:

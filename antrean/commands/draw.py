@@ -17,13 +17,12 @@ from admission.core.entries import PIECE, leaves_of
 from admission.core.errors import ConfigurationError
 from admission.core.line import FIRST_COME, Line
 from admission.core.record import EventRecord
-from admission.data_dir import RecordFiles, SecretsFile, whole_file
+from admission.data_dir import SecretsFile, whole_file
 from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
 from admission.store.change import change_event
-from admission.store.connection import Connection
 from admission.store.redis import RedisStore
-from antrean.commands.processes import needed_redis
+from antrean.commands.store import event_store
 from antrean.draw import drand_value
 from antrean.transcript import head_of
 
@@ -53,12 +52,9 @@ async def _give(
         plain = plain_value(value) if value is not None else _of_round(record, drand)
         return record.model_copy(update={"draw": draw_with_value(record, plain, by, wrapping_key, now)})
 
-    store = RedisStore(Connection(needed_redis(settings)))
-    try:
+    async with event_store(settings) as (store, files):
         stands = await change_event(store, slug, edit, verb="draw-value", by=by.strip())
-    finally:
-        await store.close()
-    RecordFiles(settings.data_dir).keep(stands)
+        files.keep(stands)
     return stands
 
 
@@ -106,8 +102,7 @@ def write_out(slug: str, file: Path, data_dir: Path | None) -> None:
 
 
 async def _write_out(settings: Settings, slug: str, file: Path) -> None:
-    store = RedisStore(Connection(needed_redis(settings)))
-    try:
+    async with event_store(settings) as (store, _):
         snapshot = await store.snapshot(slug)
         record = snapshot.record
         draw = record.draw if record else None
@@ -120,8 +115,6 @@ async def _write_out(settings: Settings, slug: str, file: Path) -> None:
             out.write(head_of(_facts(record, draw, snapshot.line)))
             async for leaves in _leaves(store, slug, draw, found[0]):
                 out.writelines(leaves)
-    finally:
-        await store.close()
 
 
 def _lost(slug: str) -> str:

@@ -21,10 +21,9 @@ from admission.data_dir import RecordFiles, SecretsFile
 from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.change import change_event
-from admission.store.connection import Connection
 from admission.store.protocol import Store
-from admission.store.redis import RedisStore
-from antrean.commands.processes import needed_redis, whoami
+from antrean.commands.processes import whoami
+from antrean.commands.store import event_store
 from antrean.draw import SEED_BYTES, commitment_of
 
 _PEPPER_BYTES = 32
@@ -116,11 +115,15 @@ def _new_draw(wrapping_key: bytes) -> Draw:
     return Draw(commitment=commitment_of(seed).hex(), sealed_seed=wrap(seed, wrapping_key))
 
 
-def create_keys(data_dir: Path | None) -> None:
-    """Create the secrets file and say where it is."""
+def create_keys(data_dir: Path | None, for_workers: Path | None) -> None:
+    """Create the secrets file and say where it is; or write one with what workers need of it, and nothing else."""
     secrets_file = SecretsFile(load_settings(data_dir=data_dir).secrets_path)
     secrets_file.ensure()
     secrets_file.keyring()
+    if for_workers is not None:
+        secrets_file.for_workers(for_workers)
+        print(f"{for_workers}: give it to workers as ANTREAN_SECRETS_FILE; whoever reads it can change events")
+        return
     print(f"{secrets_file.path}: keep a copy in a safe place; whoever reads it can make tickets and passes")
 
 
@@ -137,11 +140,8 @@ def create_event(file: Path, data_dir: Path | None) -> None:
 
 
 async def _put(settings: Settings, event: Event, wrapping_key: bytes, by: str) -> EventRecord:
-    store = RedisStore(Connection(needed_redis(settings)))
-    try:
-        return await put_settings(store, RecordFiles(settings.data_dir), event, wrapping_key, by)
-    finally:
-        await store.close()
+    async with event_store(settings) as (store, files):
+        return await put_settings(store, files, event, wrapping_key, by)
 
 
 def show_event(slug: str, data_dir: Path | None, *, as_json: bool) -> None:
@@ -170,8 +170,5 @@ def as_toml(record: EventRecord) -> str:
 
 
 async def _record(settings: Settings, slug: str) -> EventRecord | None:
-    store = RedisStore(Connection(needed_redis(settings)))
-    try:
+    async with event_store(settings) as (store, _):
         return (await store.snapshot(slug)).record
-    finally:
-        await store.close()

@@ -23,12 +23,10 @@ from admission.core.changes import (
 from admission.core.errors import ConfigurationError
 from admission.core.event import Wave
 from admission.core.record import Change, EventRecord
-from admission.data_dir import RecordFiles
 from admission.settings import Settings, load_settings
 from admission.store.change import Edit, change_event
-from admission.store.connection import Connection
-from admission.store.redis import RedisStore
-from antrean.commands.processes import needed_redis, whoami
+from antrean.commands.processes import whoami
+from antrean.commands.store import event_store
 
 _Instant = TypeAdapter(AwareDatetime)
 _LONGEST_SHOWN = 60
@@ -110,13 +108,10 @@ class Operator:
             print(f"  {line}")
 
     async def _changed(self, verb: str, edit: Edit) -> tuple[int, EventRecord]:
-        store = RedisStore(Connection(needed_redis(self._settings)))
-        try:
+        async with event_store(self._settings) as (store, files):
             before = (await store.snapshot(self._slug)).record
             stands = await change_event(store, self._slug, edit, verb=verb, by=self._by, why=self._why)
-        finally:
-            await store.close()
-        RecordFiles(self._settings.data_dir).keep(stands)
+            files.keep(stands)
         return before.version if before else 0, stands
 
 
@@ -175,8 +170,5 @@ def show_log(slug: str, newest: int, data_dir: Path | None, *, as_json: bool) ->
 
 
 async def _log(settings: Settings, slug: str, newest: int) -> list[tuple[int, Change]]:
-    store = RedisStore(Connection(needed_redis(settings)))
-    try:
+    async with event_store(settings) as (store, _):
         return await store.changes(slug, newest)
-    finally:
-        await store.close()

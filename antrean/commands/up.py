@@ -21,15 +21,14 @@ from rich.table import Table
 
 from admission.core.errors import ConfigurationError
 from admission.core.record import EventRecord
-from admission.data_dir import RecordFiles, SecretsFile
+from admission.data_dir import SecretsFile
 from admission.settings import load_settings
-from admission.store.connection import Connection
-from admission.store.redis import RedisStore
 from antrean.commands.children import Child, keep_running
 from antrean.commands.demo_event import demo_event
 from antrean.commands.embedded import find_server, server_command
 from antrean.commands.events import put_settings
 from antrean.commands.processes import READY, is_loopback, whoami
+from antrean.commands.store import event_store
 from gateway.edge import bind
 
 _ANY_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound to)
@@ -200,11 +199,8 @@ class _Up:
         hosts = [plan.reached_at] if plan.open_to_others else [plan.reached_at, "localhost"]
         event = demo_event(plan.event, [f"http://{host}:{origin_port}/" for host in hosts], plan.limits)
         wrapping_key = SecretsFile(self._settings.secrets_path).keyring().wrapping
-        store = RedisStore(Connection(redis_url, timeout_seconds=self._settings.redis_timeout_seconds))
-        try:
-            return await put_settings(store, RecordFiles(plan.data_dir), event, wrapping_key, by=whoami())
-        finally:
-            await store.close()
+        async with event_store(self._settings, redis_url) as (store, files):
+            return await put_settings(store, files, event, wrapping_key, by=whoami())
 
     async def _processes(self, redis_url: str, port: int) -> list[int]:
         plan = self._plan

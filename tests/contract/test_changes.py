@@ -13,6 +13,7 @@ from admission.core.record import EventRecord
 from admission.store.change import change_event
 from admission.store.redis import RedisStore
 from tests.contract.hall import Hall
+from tests.samples import make_record
 from tests.servers import RedisServer
 
 
@@ -63,3 +64,12 @@ async def test_a_record_that_is_put_back_brings_its_last_change(store: RedisStor
     await store.put_event(stands)
     await store.put_event(stands)
     assert await store.changes(hall.slug, 10) == [(2, stands.change)]
+
+
+async def test_a_record_that_somebody_else_wrote_is_not_taken(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await Hall(store).open(capacity=100)
+    forged = make_record(9, capacity=1_000_000)
+    redis_server.client.hset(hall.keys.event, mapping={"version": 9, "record": forged.model_dump_json()})
+    for verb in (store.snapshot(hall.slug), change_event(store, hall.slug, cheaper, verb="capacity", by="Sri")):
+        with pytest.raises(ConfigurationError, match="secrets"):
+            await verb

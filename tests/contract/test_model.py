@@ -31,7 +31,7 @@ from tests.contract.hall import Guest, Hall
 from tests.contract.model import Model
 from tests.contract.planted import plant
 from tests.judges import duplicates, steps_back
-from tests.samples import make_entry, make_record
+from tests.samples import SEAL, make_entry, make_record
 from tests.servers import RedisServer
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.server.empty()
         self.runner = asyncio.Runner()
-        self.store = RedisStore(Connection(self.server.url, timeout_seconds=5))
+        self.store = RedisStore(Connection(self.server.url, timeout_seconds=5), SEAL)
         self.hall = Hall(self.store)
         self.guests: list[Guest] = []
 

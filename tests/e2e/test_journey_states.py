@@ -101,7 +101,7 @@ async def test_a_pause_is_seen_and_ends_with_every_place_kept(make_phone: PhoneM
 
 async def test_the_last_seat_goes_and_everybody_is_told(make_phone: PhoneMaker, hall: Hall) -> None:
     site = hall.site("penuh", hall.url)
-    await hall.open("penuh", origin=f"http://127.0.0.1:{site.port}/", quota=1)
+    await hall.open("penuh", origin=f"http://127.0.0.1:{site.port}/", quota=2)
     winner, late, nik = await make_phone(), await make_phone(), new_nik()
     late.allowed = ["status of 409", "status of 429"]
     for phone, own in ((winner, nik), (late, new_nik())):
@@ -110,6 +110,7 @@ async def test_the_last_seat_goes_and_everybody_is_told(make_phone: PhoneMaker, 
         await walk.sees_turn(phone)
     newcomer = await _newcomer(make_phone, hall, "penuh")
     await walk.enter(winner)
+    await hall.change("penuh", quota=1)
     await late.page.click("#enter button")
     await expect(late.page.locator("#door")).to_have_text("Membukakan pintu untuk Anda…")
     await walk.register(winner, site.rows, nik)

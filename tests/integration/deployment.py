@@ -175,14 +175,20 @@ class Deployment:
         own = {"ANTREAN_REDIS_URL": self.server.url, "ANTREAN_DATA_DIR": str(self.data_dir)}
         return _PACE | own | dict(more)
 
+    def records(self) -> list[EventRecord]:
+        """The records in the data folder."""
+        return RecordFiles(self.data_dir, self.secrets.seal()).all()
+
     async def put_event(self, slug: str, **fields: Any) -> str:
         """Create an event, or change all of its settings as nobody but a test may; returns the key of its origin."""
         key = self.secrets.ensure_origin_key(slug)
-        store = RedisStore(Connection(self.server.url, timeout_seconds=5))
+        store = RedisStore(Connection(self.server.url, timeout_seconds=5), self.secrets.seal())
         try:
             event = make_event(**{"slug": slug, "public": False, **fields})
             if (await store.snapshot(slug)).record is None:
-                await put_settings(store, RecordFiles(self.data_dir), event, self.secrets.keyring().wrapping, "test")
+                await put_settings(
+                    store, RecordFiles(self.data_dir, self.secrets.seal()), event, keyring.wrapping, "test"
+                )
             await change_event(store, slug, lambda record, _: with_event(record, event), verb="create", by="test")
         finally:
             await store.close()

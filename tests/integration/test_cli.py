@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 import antrean
-from admission.data_dir import RecordFiles, SecretsFile
+from admission.data_dir import SecretsFile
 from tests.conftest import ServerMaker
 from tests.eventually import eventually
 from tests.integration.applicants import Api
@@ -203,15 +203,29 @@ async def test_an_event_is_created_changed_and_shown(
     assert (shown["version"], shown["event"]["rate_per_second"]) == (2, 42.0)
 
 
+async def test_a_worker_needs_the_key_of_records_and_no_other_secret(tmp_path: Path, deployment: Deployment) -> None:
+    variables = {"ANTREAN_REDIS_URL": deployment.server.url, "ANTREAN_DATA_DIR": str(deployment.data_dir)}
+    own = tmp_path / "worker.json"
+    written = await antrean_(tmp_path, "keys", "--for-workers", str(own), **variables)
+    assert (written.code, own.stat().st_mode & 0o777, list(json.loads(own.read_text()))) == (0, 0o600, ["record_key"])
+    again = await antrean_(tmp_path, "keys", "--for-workers", str(own), **variables)
+    assert (again.code, "exists already" in again.err) == (2, True)
+    worker = deployment.worker(ANTREAN_SECRETS_FILE=str(own))
+    worker.ready()
+    worker.stop()
+    served = await antrean_(tmp_path, "serve", **variables, ANTREAN_SECRETS_FILE=str(own))
+    assert (served.code, "not a whole secrets file" in served.err) == (2, True)
+
+
 async def test_an_event_that_cannot_work_changes_nothing(tmp_path: Path, deployment: Deployment) -> None:
     file = tmp_path / "event.toml"
     file.write_text(BROKEN_EVENT)
-    before = RecordFiles(deployment.data_dir).all()
+    before = deployment.records()
     variables = {"ANTREAN_REDIS_URL": deployment.server.url, "ANTREAN_DATA_DIR": str(deployment.data_dir)}
     refused = await antrean_(tmp_path, "event", "create", str(file), **variables)
     assert (refused.code, refused.out) == (2, "")
     assert _names(refused.err, "'v1' is reserved", "origin", "rate_per_second", "opens_at", "colour") == []
-    assert RecordFiles(deployment.data_dir).all() == before
+    assert deployment.records() == before
     file.write_text(EVENT)
     lost = await antrean_(tmp_path, "event", "create", str(file), **variables | {"ANTREAN_REDIS_URL": "unix:///none"})
     assert (lost.code, "Redis does not answer" in lost.err) == (2, True)
@@ -231,11 +245,9 @@ async def test_the_deployment_s_secrets_are_needed_to_serve_its_events(
     }
     await deployment.put_event("secrets")
     checked = await antrean_(tmp_path, "check", "--json", **variables)
-    assert "secrets: the event's secrets were wrapped under another key" in "\n".join(
-        json.loads(checked.out)["problems"]
-    )
+    assert "secrets.jws: holds no record that these secrets signed" in "\n".join(json.loads(checked.out)["problems"])
     served = await antrean_(tmp_path, "serve", "--port", "0", "--metrics-port", "0", **variables)
-    assert (served.code, "wrapped under another key" in served.err) == (2, True)
+    assert (served.code, "these secrets signed" in served.err) == (2, True)
 
 
 async def test_up_refuses_a_folder_that_is_in_use(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from admission.settings import Settings
 from gateway.gateway import Gateway
 from gateway.metrics import GatewayMetrics
 from tests.conftest import StoreMaker
+from tests.samples import SEAL
 from tests.servers import RedisServer
 
 REFRESH_SECONDS = 0.05
@@ -25,7 +26,7 @@ async def test_a_gateway_stops_in_the_middle_of_a_call_to_redis(
     secrets = SecretsFile(tmp_path / "secrets.json")
     secrets.ensure()
     settings = Settings(data_dir=tmp_path, refresh_seconds=REFRESH_SECONDS)
-    files, loop = RecordFiles(tmp_path), asyncio.get_running_loop()
+    files, loop = RecordFiles(tmp_path, SEAL), asyncio.get_running_loop()
     for _ in range(ROUNDS):
         gateway = Gateway(settings, make_store(redis_server.url), secrets.keyring, files, GatewayMetrics())
         async with asyncio.timeout(STOP_SECONDS), gateway.running():

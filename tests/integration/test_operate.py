@@ -28,11 +28,14 @@ class Operator:
         self.deployment = deployment
         self.api = api
         self.folder = folder
+        self.variables = {
+            "ANTREAN_REDIS_URL": deployment.server.url,
+            "ANTREAN_DATA_DIR": str(deployment.data_dir),
+        }
 
     async def event(self, verb: str, *words: str) -> Result:
         """Run `antrean event VERB SLUG …`."""
-        variables = {"ANTREAN_REDIS_URL": self.deployment.server.url, "ANTREAN_DATA_DIR": str(self.deployment.data_dir)}
-        return await antrean_(self.folder, "event", verb, self.api.slug, *words, **variables)
+        return await antrean_(self.folder, "event", verb, self.api.slug, *words, **self.variables)
 
     async def does(self, verb: str, *words: str, **facts: Any) -> None:
         """Run a verb, and see its facts in the status document in time."""
@@ -116,9 +119,7 @@ async def test_what_cannot_be_done_says_what_can(operator: Operator) -> None:
     await operator.refuses("wave", "--opens-at", "2030-01-01T00:00:00Z", says="needs opens_at")
     await operator.refuses("wave", "--opens-at", "2030-01-01T00:00:00Z", "--group-quota", "31", says="31=48000")
     assert (await operator.event("show", "--json")).out == before
-    unknown = await antrean_(
-        operator.folder, "event", "pause", "nowhere", ANTREAN_REDIS_URL=operator.deployment.server.url
-    )
+    unknown = await antrean_(operator.folder, "event", "pause", "nowhere", **operator.variables)
     assert unknown.code == 2 and "no such event" in unknown.err
 
 
@@ -130,15 +131,11 @@ async def test_a_file_undoes_nothing_that_an_operator_did(operator: Operator) ->
     file = operator.folder / "event.toml"
     kept = [line for line in shown.out.splitlines() if not line.startswith(("paused", "[message", "en = "))]
     file.write_text("\n".join(kept).replace("capacity = 100", "capacity = 60"))
-    variables = {
-        "ANTREAN_REDIS_URL": operator.deployment.server.url,
-        "ANTREAN_DATA_DIR": str(operator.deployment.data_dir),
-    }
-    result = await antrean_(operator.folder, "event", "create", str(file), **variables)
+    result = await antrean_(operator.folder, "event", "create", str(file), **operator.variables)
     assert result.code == 0, result.err
     record = json.loads((await operator.event("show", "--json")).out)
     event = record["event"]
     assert (event["capacity"], event["paused"], event["message"]) == (60, True, {"en": "Patience"})
     file.write_text("opens_at = 2030-01-01T00:00:00Z\n" + "\n".join(kept))
-    moved = await antrean_(operator.folder, "event", "create", str(file), **variables)
+    moved = await antrean_(operator.folder, "event", "create", str(file), **operator.variables)
     assert moved.code == 2 and "antrean event postpone" in moved.err

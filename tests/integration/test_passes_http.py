@@ -16,7 +16,6 @@ import pytest
 
 from admission.core.event import origin_of
 from admission.core.identity import session_of, tag_of
-from admission.data_dir import RecordFiles
 from admission.keyring import unwrap
 from admission.store.keys import EventKeys
 from antrean.passes import Pass, PassVerifier
@@ -264,7 +263,7 @@ async def test_a_session_that_ran_out_is_told_so(api: Api, deployment: Deploymen
     nik = new_nik()
     ticket = await api.called(nik)
     assert (await api.claim(ticket)).status == 201
-    record = next(each for each in RecordFiles(deployment.data_dir).all() if each.event.slug == api.slug)
+    record = next(each for each in deployment.records() if each.event.slug == api.slug)
     pepper = unwrap(record.pepper, deployment.secrets.keyring().wrapping)
     session = session_of(api.slug, tag_of(pepper, api.slug, nik), "", 0)
     # A session's start is data too: it is moved back by the length of a session.

@@ -13,6 +13,7 @@ from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.monitor import start_monitor
 from tests.conftest import StoreMaker
+from tests.samples import SEAL
 from tests.servers import RedisServer
 
 
@@ -26,7 +27,7 @@ async def test_health_tells_a_worker_whose_loop_stands_still(
 ) -> None:
     metrics = WorkerMetrics()
     store = make_store(redis_server.url)
-    worker = Worker(store, RecordFiles(tmp_path), Draws(store, EntryFiles(tmp_path)), metrics, 0.1)
+    worker = Worker(store, RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path)), metrics, 0.1)
     monitor, port = await start_monitor(worker, metrics, "127.0.0.1", 0)
     try:
         await worker.tick()

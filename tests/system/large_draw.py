@@ -76,7 +76,7 @@ async def measure(entries: int) -> Figures:
 @asynccontextmanager
 async def _stage() -> AsyncIterator[_Stage]:
     deployment = Deployment(RedisServer("redis").start())
-    store = RedisStore(Connection(deployment.server.url, timeout_seconds=10))
+    store = RedisStore(Connection(deployment.server.url, timeout_seconds=10), deployment.secrets.seal())
     try:
         gateway, worker = deployment.gateway(), deployment.worker()
         gateway.ready()

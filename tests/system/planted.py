@@ -11,8 +11,8 @@ from tests.contract.planted import plant
 
 # name: what the claim says, and what it says instead
 BUGS = {
-    "no-bucket": ("return tat_us - now_us - (burst - 1) * interval_us", "return 0"),
-    "no-capacity": ("if active >= capacity or (quota", "if (quota"),
+    "no-bucket": ("or tat_us - now_us - (burst - 1) * interval_us", "or 0"),
+    "no-capacity": ("(taken or active >= capacity)", "taken"),
 }
 
 if __name__ == "__main__":

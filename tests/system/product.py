@@ -146,7 +146,7 @@ class Product:
 
     async def snapshot(self) -> Snapshot:
         """The event as Redis has it."""
-        store = RedisStore(Connection(self._deployment.server.url, timeout_seconds=5))
+        store = RedisStore(Connection(self._deployment.server.url, timeout_seconds=5), self._deployment.secrets.seal())
         try:
             return await store.snapshot(EVENT)
         finally:

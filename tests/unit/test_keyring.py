@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+
 import pytest
 from joserfc.jwk import OctKey
 from joserfc.jws import serialize_compact
 
 from admission.core.errors import ConfigurationError
 from admission.core.ticket import TicketKeys
-from admission.keyring import Keyring, unwrap, wrap
+from admission.keyring import Keyring, RecordSeal, unwrap, wrap
 from antrean.passes import new_key
+from tests.samples import SEAL, make_record
 
 PEPPER, WRAPPING = b"pepper-of-the-event-32-bytes-long", b"w" * 32
+
+
+def test_a_record_is_read_as_it_was_signed_and_by_these_secrets_only() -> None:
+    record = make_record(3, message={"id": "Sabar", "en": "Patience"}, quota=7)
+    text = SEAL.sign(record)
+    assert SEAL.read(text) == record
+    for other in (RecordSeal(b"v" * 32).sign(record), record.model_dump_json(), "", "a.b.c"):
+        with pytest.raises(ConfigurationError, match="secrets"):
+            SEAL.read(other)
+    head, payload, signature = text.split(".")
+    none = urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
+    changed = urlsafe_b64encode(record.model_dump_json().replace("Sabar", "Lekas").encode()).rstrip(b"=").decode()
+    unsigned = (f"{none}.{payload}.", f"{head}.{payload}.", f"{none}.{payload}.{signature}")
+    for forged in (*unsigned, f"{head}.{changed}.{signature}"):
+        with pytest.raises(ConfigurationError, match="secrets"):
+            SEAL.read(forged)
 
 
 def test_a_pepper_comes_back_under_its_key() -> None:

@@ -1,0 +1,30 @@
+"""What commands that look at events, or change them, work on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from admission.data_dir import RecordFiles, SecretsFile
+from admission.settings import Settings
+from admission.store.connection import Connection
+from admission.store.redis import RedisStore
+from antrean.commands.processes import needed_redis
+
+
+@asynccontextmanager
+async def event_store(
+    settings: Settings, redis_url: str | None = None
+) -> AsyncIterator[tuple[RedisStore, RecordFiles]]:
+    """The store and the copies of the records, while entered.
+
+    Raises:
+        ConfigurationError: without Redis' URL or a whole secrets file.
+    """
+    seal = SecretsFile(settings.secrets_path).seal()
+    connection = Connection(redis_url or needed_redis(settings), timeout_seconds=settings.redis_timeout_seconds)
+    store = RedisStore(connection, seal)
+    try:
+        yield store, RecordFiles(settings.data_dir, seal)
+    finally:
+        await store.close()
