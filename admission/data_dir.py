@@ -228,10 +228,6 @@ class EntryFiles:
         with self._path(slug, root).open("rb") as file:
             return file.read(SALT_KEY_BYTES), file.read()
 
-    def drop(self, slug: str, root: str) -> None:
-        """Forget a list."""
-        self._path(slug, root).unlink(missing_ok=True)
-
     def set_aside(self, slug: str, root: str) -> Path:
         """Take a list that is not what it was out of the way, for somebody to look at; returns where it is."""
         path = self._path(slug, root)

@@ -39,7 +39,7 @@ class Copies:
         self._files = files
 
     async def put(self, slug: str, root: str, salt_key: bytes, pieces: Iterable[bytes], tops: list[bytes]) -> None:
-        """Put a list into Redis, for a while: `agree` lets it last.
+        """Put a list into Redis, for a while: `lost_in_redis` finds it there later, and lets it last.
 
         Raises:
             StoreUnavailable: a part of it may be there, and ends by itself.
@@ -56,12 +56,11 @@ class Copies:
             log.error("entries-not-kept", slug=slug, reason=str(error))
 
     async def drop(self, slug: str, root: str) -> None:
-        """Forget a list whose root is not the one that stands.
+        """Take a list out of Redis whose root is not the one that stands.
 
         Raises:
-            StoreUnavailable: Redis' part ends by itself.
+            StoreUnavailable: it ends by itself.
         """
-        self._files.drop(slug, root)
         await self._store.drop_entries(slug, root)
 
     async def lost_in_redis(self, slug: str, root: str) -> bool:
@@ -87,6 +86,8 @@ class Copies:
             return
         names = [str(index) for index in range(-(-size // PIECE))]
         found = await self._store.entries(slug, root, ["salt_key"])
+        if found[0] is None:
+            return  # lost in both places
         for start in range(0, len(names), _PIECES_AT_ONCE):
             found += await self._store.entries(slug, root, names[start : start + _PIECES_AT_ONCE])
         whole = [part for part in found if part is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from datetime import datetime
 
 import structlog
 
@@ -13,12 +14,12 @@ from admission.core.event import Event
 from admission.core.identity import session_of
 from admission.core.line import FIRST_COME, Line
 from admission.core.record import EventRecord
+from admission.store.change import change_event
 from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, LEFT, Store
 from admission.worker.copies import Copies, tops_of
 from antrean.draw import root_of
 
 _TOLD_EVERY_SECONDS = 5.0
-_TRIES = 5  # an operator's change that comes between is no reason to list all entries again
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Sealer:
 
         Raises:
             StoreUnavailable: it may be sealed or not; another try finds out.
+            ConfigurationError: Redis has lost the event.
         """
         began, slug = time.monotonic(), record.event.slug
         entries = await self._list(record.event, line)
@@ -55,27 +57,25 @@ class Sealer:
         tops = await tops_of(salt_key, entries.pieces())
         root = root_of(tops).hex()
         await self._copies.put(slug, root, salt_key, entries.pieces(), tops)
-        await self._copies.keep(slug, root, salt_key, entries.pieces())
-        if await self._stands(slug, root, entries.size):
-            seconds = round(time.monotonic() - began, 1)
-            log.info("sealed", slug=slug, entries=entries.size, root=root, seconds=seconds)
-        else:
+        if not await self._stands(slug, root, entries.size):
             await self._copies.drop(slug, root)
+            return
+        log.info("sealed", slug=slug, entries=entries.size, root=root, seconds=round(time.monotonic() - began, 1))
+        await self._copies.keep(slug, root, salt_key, entries.pieces())
 
     async def _stands(self, slug: str, root: str, size: int) -> bool:
-        """Put a root into the record; whether it is the one that stands there."""
-        for _ in range(_TRIES):
-            snapshot = await self._store.snapshot(slug)
-            record = snapshot.record
-            if record is None or record.draw is None:
-                return False
-            if record.draw.root is not None:
-                return record.draw.root == root
-            if entries_in(snapshot.line) != size:  # a life of the data that nobody saw was lost, the freeze with it
-                return False
+        """Put a root into the record, unless one is there; whether it is the one that stands then."""
+
+        def edit(record: EventRecord, _: datetime) -> EventRecord:
+            if record.draw is None or record.draw.root is not None:
+                return record
             sealed = record.draw.model_copy(update={"root": root, "size": size})
-            await self._store.put_event(record.model_copy(update={"version": record.version + 1, "draw": sealed}))
-        return False
+            return record.model_copy(update={"draw": sealed})
+
+        if entries_in((await self._store.snapshot(slug)).line) != size:
+            return False  # a life of the data was lost before anybody saw it, and the freeze with it
+        stands = await change_event(self._store, slug, edit, verb="seal", by="worker")
+        return stands.draw is not None and stands.draw.root == root
 
     async def _list(self, event: Event, line: Line) -> EntryList:
         entries = EntryList(entries_in(line))

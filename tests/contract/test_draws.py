@@ -181,6 +181,8 @@ async def test_a_change_that_comes_while_the_entries_are_listed_costs_nothing(
     stands = await worker.tick()
     assert stands.draw is not None and (stands.draw.root, stands.draw.size) == (root, PEOPLE)
     assert (stands.version, stands.event.opens_at) == (4, changed.event.opens_at)
+    noted = await worker.hall.store.changes(worker.hall.slug, 1)
+    assert [(version, change.verb, change.by) for version, change in noted] == [(4, "seal", "worker")]
     assert redis_server.client.info("commandstats")["cmdstat_hgetall"]["calls"] < 1.5 * BUCKETS
 
 

@@ -157,7 +157,7 @@ class _Stage:
 
         stands = await eventually(root, within_seconds=600)
         seconds = time.perf_counter() - began
-        assert EntryFiles(self._deployment.data_dir).holds(SLUG, stands)
+        await eventually(lambda: EntryFiles(self._deployment.data_dir).holds(SLUG, stands), within_seconds=60)
         record = (await self._store.snapshot(SLUG)).record
         assert record is not None and record.draw is not None and record.draw.size == entries
         return seconds
