@@ -169,3 +169,24 @@ async def test_after_the_grace_of_a_drawn_place_its_tag_may_join_again(store: Re
     assert again.number != guests[0].number and not again.joined.known
     await hall.look()
     assert await hall.state(again) is ApplicantState.WAITING
+
+
+@pytest.mark.promise("B9")
+async def test_one_nik_has_one_entry_however_many_browsers_joined(store: RedisStore) -> None:
+    """Who leaves the first place must not enter with the best of the others."""
+    hall = Hall(store)
+    await hall.put(record(1, 3600))
+    first, second = await hall.join(1, browser=1), await hall.join(1, browser=2)
+    await hall.join_all(range(2, 5))
+    await hall.put(record(2, 5))
+    await hall.put(record(3, -60, drawn(5)))
+    await hall.call(5)
+    held, other = holder(hall, first, Place(0, 4)), holder(hall, second, Place(0, 1))
+    (refused,) = await store.claim(hall.slug, [other])
+    assert refused.problem == "identity-in-line"
+    assert await store.leave(hall.slug, held) == ""
+    (refused,) = await store.claim(hall.slug, [other])
+    assert refused.problem == "identity-in-line"
+    again = await hall.join(1)
+    await hall.call(1)
+    assert (await hall.claim(again)).problem == "", "behind the draw they may join like anybody"

@@ -186,9 +186,8 @@ class Deployment:
         try:
             event = make_event(**{"slug": slug, "public": False, **fields})
             if (await store.snapshot(slug)).record is None:
-                await put_settings(
-                    store, RecordFiles(self.data_dir, self.secrets.seal()), event, keyring.wrapping, "test"
-                )
+                files = RecordFiles(self.data_dir, self.secrets.seal())
+                await put_settings(store, files, event, self.secrets.keyring().wrapping, "test")
             await change_event(store, slug, lambda record, _: with_event(record, event), verb="create", by="test")
         finally:
             await store.close()

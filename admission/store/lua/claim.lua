@@ -29,7 +29,7 @@ local function claim(session, check, group, place, segment, number, settled, buc
   local row = read_row(bucket, session)
   local started = running(KEYS[3], session, row and row.group or group, session_us)
   local mine = row ~= nil and row.segment == segment and row.number == number
-  if row and not mine and not ended(row, started) then return {'identity-in-line', 0, 0, 0} end
+  if row and not mine and (not ended(row, started) or in_draw(segment)) then return {'identity-in-line', 0, 0, 0} end
   if mine and has(row, COMPLETED) then return {'completed', 0, 0, 0} end
   if mine and has(row, ADMITTED) and started then return {'', whole(started), 1, 0} end
   local used = mine and has(row, LEFT)

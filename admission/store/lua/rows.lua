@@ -31,3 +31,10 @@ local function ended(row, started)
   local expired, place = tonumber(line.expired), row.segment * RANKS + row.number
   return not (drawn and expired < RANKS) and place <= expired and not kept(row.group, place)
 end
+
+-- Whether the numbers of a segment are in the draw. There a tag has one entry, that of its row: with several it could
+-- leave one after the other until it had the best.
+local function in_draw(segment)
+  local found = drawn and cjson.decode(line.segments)[segment + 1]
+  return found and found[2] ~= 'first_come'
+end
