@@ -7,9 +7,11 @@ import secrets
 import time
 from datetime import datetime
 
+import stamina
 import structlog
 
 from admission.core.entries import NOBODY, SALT_KEY_BYTES, EntryList
+from admission.core.errors import StoreUnavailable
 from admission.core.event import Event
 from admission.core.identity import session_of
 from admission.core.line import FIRST_COME, Line
@@ -20,6 +22,7 @@ from admission.worker.copies import Copies, tops_of
 from antrean.draw import root_of
 
 _TOLD_EVERY_SECONDS = 5.0
+_TRIES = 8  # with growing pauses: ten seconds, longer than a failover
 
 log = structlog.get_logger()
 
@@ -56,7 +59,7 @@ class Sealer:
         salt_key = secrets.token_bytes(SALT_KEY_BYTES)
         tops = await tops_of(salt_key, entries.pieces())
         root = root_of(tops).hex()
-        await self._copies.put(slug, root, salt_key, entries.pieces(), tops)
+        await self._put(slug, root, salt_key, entries, tops)
         if not await self._stands(slug, root, entries.size):
             await self._copies.drop(slug, root)
             return
@@ -77,6 +80,15 @@ class Sealer:
         stands = await change_event(self._store, slug, edit, verb="seal", by="worker")
         return stands.draw is not None and stands.draw.root == root
 
+    @stamina.retry(on=StoreUnavailable, attempts=_TRIES, timeout=None)
+    async def _put(self, slug: str, root: str, salt_key: bytes, entries: EntryList, tops: list[bytes]) -> None:
+        await self._copies.put(slug, root, salt_key, entries.pieces(), tops)
+
+    @stamina.retry(on=StoreUnavailable, attempts=_TRIES, timeout=None)
+    async def _rows(self, slug: str, first: int) -> list[tuple[bytes, int, int, int]]:
+        """Read a part of the index: one call that took too long must not begin the whole list again."""
+        return await self._store.rows_of(slug, first)
+
     async def _list(self, event: Event, line: Line) -> EntryList:
         entries = EntryList(entries_in(line))
         if not event.identity:
@@ -86,7 +98,7 @@ class Sealer:
         sizes = [segment.size if segment.order != FIRST_COME else 0 for segment in line.segments]
         told_at = time.monotonic()
         for first in range(0, BUCKETS, BUCKETS_AT_ONCE):
-            for session, flags, segment, number in await self._store.rows_of(event.slug, first):
+            for session, flags, segment, number in await self._rows(event.slug, first):
                 if number <= sizes[segment]:
                     entries.put(before[segment] + number, NOBODY if flags & LEFT else session)
             if time.monotonic() - told_at > _TOLD_EVERY_SECONDS:

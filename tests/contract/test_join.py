@@ -97,7 +97,7 @@ async def test_one_nik_from_many_browsers_has_as_many_numbers_and_one_session(st
 
 
 async def test_a_session_for_every_browser_would_be_noticed(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, "not ended(row, started) then", "false then", "claim")
+    plant(monkeypatch, "(not ended(row, started) or in_draw(segment)) then", "false then", "claim")
     _, sessions = await one_person_in_many_browsers(store)
     assert overlapping(sessions) != []
 
