@@ -123,6 +123,7 @@ async def test_people_of_earlier_segments_count_and_those_of_later_ones_do_not(p
     await expect(page.locator("#ahead")).to_have_text("76")
 
 
+@pytest.mark.promise("B3")
 async def test_the_distance_never_grows(page: Page, site: Site) -> None:
     await _open(page, site, VIEWS["line"])
     site.current = _current(ahead=1500)

@@ -91,7 +91,7 @@ def lone() -> Iterator[Deployment]:
         deployment.stop()
 
 
-@pytest.mark.promise("B9")
+@pytest.mark.promise("B3", "B9")
 async def test_from_the_pre_queue_to_the_first_entry(make_launch: Any, gateway: Gateway) -> None:
     launch: Launch = make_launch("undian")
     await launch.schedule(86_400)

@@ -69,7 +69,8 @@ def read_site(database: Path) -> SiteLog:
 def judge(history: Iterable[Line], site: SiteLog, limits: Limits) -> list[Breach]:
     """Every promise that this run broke."""
     lines = list(history)
-    return [*_judge_ways(lines, site), *_judge_admission(lines, site, limits), *_judge_order(lines, limits)]
+    rest = (_judge_turns(lines), _judge_admission(lines, site, limits), _judge_order(lines, limits))
+    return [*_judge_ways(lines, site), *(breach for found in rest for breach in found)]
 
 
 def _judge_ways(lines: list[Line], site: SiteLog) -> list[Breach]:
@@ -89,6 +90,20 @@ def _judge_ways(lines: list[Line], site: SiteLog) -> list[Breach]:
     found += [Breach("B4", f"{session} has two rows") for session in duplicates(rows)]
     found += [Breach("B4", f"{session} and the site's rows do not match") for session in known ^ set(rows)]
     return found
+
+
+def _judge_turns(lines: list[Line]) -> list[Breach]:
+    """B3: who was told of their turn is not told to wait again, nor that it is over: nobody here is so slow."""
+    states: dict[str, list[str]] = {}
+    for line in lines:
+        if line["op"] == "poll":
+            states.setdefault(line["who"], []).append(line["state"])
+    return [
+        Breach("B3", f"{who} was told {after} after {before}")
+        for who, told in states.items()
+        for before, after in pairwise(told)
+        if before != "waiting" and after in ("waiting", "expired")
+    ]
 
 
 def mints_us(lines: Iterable[Line]) -> list[int]:

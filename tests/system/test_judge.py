@@ -23,6 +23,8 @@ def story(people: int = 100) -> tuple[list[Line], SiteLog]:
         who, session, started_us = f"a{person}", f"s{person}", person * SECOND_US // 10
         lines += [
             {"op": "join", "who": who, "epoch": "e", "number": person + 1},
+            {"op": "poll", "who": who, "state": "waiting"},
+            {"op": "poll", "who": who, "state": "called"},
             {"op": "claim", "who": who, "session": session, "session_started_us": started_us},
             {"op": "register", "who": who},
         ]
@@ -60,6 +62,14 @@ BAD: dict[str, tuple[str, Spoil]] = {
     "the site has a row that nobody has": (
         "B4",
         lambda lines, site: (lines, replace(site, registered_us=[*site.registered_us, ("ghost", 0)])),
+    ),
+    "a turn was taken back": (
+        "B3",
+        lambda lines, site: ([*lines, {"op": "poll", "who": "a7", "state": "waiting"}], site),
+    ),
+    "a turn was over too soon": (
+        "B3",
+        lambda lines, site: ([*lines, {"op": "poll", "who": "a7", "state": "expired"}], site),
     ),
     "passes began too close together": (
         "A1",

@@ -142,7 +142,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
 
 @pytest.mark.system
 @pytest.mark.timeout(300)
-@pytest.mark.promise("A11", "B9", "B10")
+@pytest.mark.promise("A11", "B3", "B9", "B10")
 async def test_a_launch_from_its_file_to_its_second_wave(launch: Launch, measured: Measured) -> None:
     began = datetime.now(UTC)
     await _create(launch, began)

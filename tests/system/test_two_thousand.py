@@ -71,7 +71,7 @@ async def run(product: Product, count: int, *, stay_seconds: float, arrive_secon
 
 @pytest.mark.system
 @pytest.mark.timeout(180)
-@pytest.mark.promise("A1", "A2", "B4", "B6")
+@pytest.mark.promise("A1", "A2", "B3", "B4", "B6")
 async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) -> None:
     async with Product(asdict(LIMITS), flavour="redis") as product:
         found = await run(product, APPLICANTS, stay_seconds=0.5, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=120)
@@ -83,7 +83,7 @@ async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) 
 
 @pytest.mark.system
 @pytest.mark.timeout(300)
-@pytest.mark.promise("A1", "A2", "B4", "B6")
+@pytest.mark.promise("A1", "A2", "B3", "B4", "B6")
 async def test_the_capacity_binds_where_people_take_their_time(measured: Measured) -> None:
     async with Product(asdict(LIMITS), flavour="valkey") as product:
         found = await run(product, APPLICANTS, stay_seconds=5, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=240)
