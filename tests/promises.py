@@ -26,7 +26,7 @@ PROMISES = {
     "A4": "A retried or duplicated call admits nobody extra",
     "A11": "Completed and reserved never exceed the quota, in total and by group; no report gives a seat twice",
     "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
-    "B3": "A turn is never taken back before its grace ends; no distance is shown before the draw, and none grows",
+    "B3": "A turn is never taken back before its grace ends; no distance before the draw; no page shows one growing",
     "B4": "One identity has one session at a time and completes once",
     "B5": "Joining again from the same browser, or with the recovery code, gives the same place while it lives",
     "B6": "First come, first served: inversions at the claim stay within rate × front poll interval + the cap on "

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from admission.core.event import EventState, origin_of
+from admission.core.event import Event, EventState, origin_of
 from admission.core.record import EventRecord, state_at
+from antrean.commands.events import as_toml
 from tests.samples import TITLES, make_event, make_record
+from tests.unit.repository import ROOT
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -161,3 +165,12 @@ def test_targets_of_the_event_are_allowed(url: str) -> None:
 )
 def test_every_other_target_is_refused(url: str) -> None:
     assert not EVENT.allows_target(url)
+
+
+def test_the_example_file_with_everything_in_it_is_an_event_and_is_shown_as_one() -> None:
+    text = re.sub(r"^#(?=[a-z\[0-9])", "", (ROOT / "deploy" / "event.toml").read_text(encoding="utf-8"), flags=re.M)
+    event = Event.model_validate(tomllib.loads(text))
+    assert (event.group_quotas["31"], event.waves[0].quota, event.order) == (48_000, 164_000, "draw")
+    shown = as_toml(EventRecord(version=7, event=event, pepper="wrapped", postponed_from=NOW))
+    assert shown.startswith("# version 7, wave 1, postponed from 2026-11-25T09:00:00+00:00\n")
+    assert Event.model_validate(tomllib.loads(shown)) == event
