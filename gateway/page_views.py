@@ -201,6 +201,7 @@ class View:
             "place": self.place,
             "ahead": self.ahead,
             "chance": self.chance,
+            "sealed": self.entries is not None,
             "next_poll_seconds": self.next_poll_seconds,
             "stale_seconds": STALE_SECONDS,
         }

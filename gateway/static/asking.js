@@ -52,6 +52,7 @@ async function askShared() {
   const postponed = before && opens !== facts.opens_at_ms;
   if (postponed || shared.state !== facts.event_state) return renew();
   if (myMessage(shared.message) !== facts.message) return renew();
+  if (facts.scene === "entered" && Boolean(shared.draw && shared.draw.root) !== facts.sealed) return renew();
   if (facts.scene !== "line" || !facts.place) return;
   const distance = distanceTo(facts.place, shared);
   if (distance === null) askAt = inSeconds(2 * Math.random()); // called, it seems: ask for myself soon

@@ -69,7 +69,7 @@ async def join(phone: Phone, nik: str, page: Page | None = None, *, looked_at: b
     if looked_at:
         await phone.look("confirm", page)
     await page.click(".confirm button.primary")
-    await expect(page.locator(".scene.line, .scene.called")).to_be_visible()
+    await expect(page.locator(".scene.line, .scene.called, .scene.entered")).to_be_visible()
 
 
 async def sees_place(phone: Phone, position: int, page: Page | None = None) -> None:

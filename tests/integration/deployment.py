@@ -18,7 +18,7 @@ import aiohttp
 from admission.core.event import Event
 from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
-from admission.store.change import change_event
+from admission.store.change import Edit, change_event
 from admission.store.connection import Connection
 from admission.store.keys import EventKeys
 from admission.store.redis import RedisStore
@@ -178,6 +178,14 @@ class Deployment:
     def records(self) -> list[EventRecord]:
         """The records in the data folder."""
         return RecordFiles(self.data_dir, self.secrets.seal()).all()
+
+    async def change_event(self, slug: str, edit: Edit) -> EventRecord:
+        """A change as operators make it."""
+        store = RedisStore(Connection(self.server.url, timeout_seconds=5), self.secrets.seal())
+        try:
+            return await change_event(store, slug, edit, verb="test", by="test")
+        finally:
+            await store.close()
 
     async def put_event(self, slug: str, **fields: Any) -> str:
         """Create an event, or change all of its settings as nobody but a test may; returns the key of its origin."""
