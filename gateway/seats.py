@@ -35,8 +35,8 @@ def hope_of(event: Event, snapshot: Snapshot, group: str) -> Hope:
 
 
 def seats_left(event: Event, snapshot: Snapshot | None) -> dict[str, Any] | None:
-    """Free seats as the status document tells them; None without any quota."""
+    """Free seats as the status document tells them, and the groups that have none; None without any quota."""
     if snapshot is None or (event.quota is None and not event.group_quotas):
         return None
-    groups = {group: snapshot.taken(group).left(quota) for group, quota in sorted(event.group_quotas.items())}
-    return {"left": snapshot.taken().left(event.quota), "groups": groups}
+    full = [group for group in sorted(event.group_quotas) if group_full(event, snapshot, group)]
+    return {"left": snapshot.taken().left(event.quota), "full_groups": full}

@@ -5,12 +5,23 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from antrean.draw import Permutation, key_of
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Words = Annotated[str, Field(min_length=1, max_length=300)]
+# Bytes of what the status document says, which stays under 2 kB; a drand value has 64.
+_SAYS_BYTES, _VALUE_BYTES = 100, 72
+
+
+def _short(limit_bytes: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text.encode()) > limit_bytes:
+            raise ValueError(f"at most {limit_bytes} bytes")
+        return text
+
+    return AfterValidator(check)
 
 
 class DrawSource(BaseModel):
@@ -19,14 +30,14 @@ class DrawSource(BaseModel):
     Args:
         kind: `drand` (a round of the public randomness beacon), `published` (a number that somebody else publishes) or
             `witness` (a word that somebody says in public).
-        says: which round, number or witness, and when, in words for everybody.
+        says: which round, number or witness, and when, in words for everybody; at most 100 bytes.
         round: of a drand round its number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["drand", "published", "witness"]
-    says: _Words
+    says: Annotated[_Words, _short(_SAYS_BYTES)]
     round: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -47,7 +58,7 @@ class Draw(BaseModel):
     sealed_seed: str
     root: _Hex | None = None
     size: Annotated[int, Field(ge=0)] | None = None
-    value: _Words | None = None
+    value: Annotated[_Words, _short(_VALUE_BYTES)] | None = None
     value_by: _Words | None = None
     value_at: AwareDatetime | None = None
     seed: _Hex | None = None

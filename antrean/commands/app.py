@@ -68,9 +68,10 @@ def up(
             "burst": burst,
             "grace_seconds": grace_seconds,
             "capacity": capacity,
-            "quota": quota,
             "session_seconds": session_seconds,
         }
+        if quota is not None:  # unnamed, it stays what an operator made of it since
+            limits["quota"] = quota
         plan = Plan(event, limits, host, port, origin_port, metrics_port, data_dir, gateways, workers)
         raise typer.Exit(run_up(plan))
 

@@ -20,7 +20,7 @@ PASS = {"pass": "j.w.t", "session": "A" * 16, "expires_in_seconds": 120, "target
 STATUS = {
     "event": EVENT, "state": "open", "prequeue_at": None, "opens_at": "2026-11-28T12:00:00Z", "postponed_from": None,
     "wave": 1, "epoch": "1764040000123-9f3ab2c1", "serving": {"segment": 0, "rank": 14},
-    "seats": {"left": 7, "groups": {"31": 2}}, "rate_per_second": 50.0,
+    "seats": {"left": 7, "full_groups": ["31"]}, "rate_per_second": 50.0,
     "segments": [{"id": 0, "order": "first_come", "size": 1204}], "draw": None,
     "message": {"id": "Sabar.", "en": "Patience."},
 }  # fmt: skip

@@ -253,7 +253,7 @@ async def _fill_the_province(launch: Launch, order: list[dict[str, Any]]) -> lis
         elif len(refused) > 4:
             break
     told = await launch.told()
-    assert told["seats"]["groups"] == {PROVINCE: 0}
+    assert told["seats"]["full_groups"] == [PROVINCE]
     assert {each["event_state"] for each in await launch.current(refused)} == {"full"}
     return refused
 
@@ -267,7 +267,7 @@ async def _second_wave(launch: Launch, order: list[dict[str, Any]], refused: lis
     await launch.event("close", "--why", "enough for today")
     told = await launch.told(wave=2, state="prequeue", opens_at=opens_at)
     assert told["serving"]["rank"] >= mark["rank"]
-    assert told["seats"]["groups"] == {PROVINCE: 2}
+    assert told["seats"]["full_groups"] == []
     late = await launch.api.joined(new_nik())
     assert late["place"]["segment"] > 0
     await launch.told(state="open")
