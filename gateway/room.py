@@ -116,13 +116,14 @@ class Room:
 
     def _look_around(self, group: str) -> Lately:
         event = self.event
-        state = state_at(self.record, self.now, self._snapshot.completed if self._snapshot else 0)
-        if state is EventState.OPEN and self.group_full(group):
+        state = own = state_at(self.record, self.now, self._snapshot.completed if self._snapshot else 0)
+        if own is EventState.OPEN and self.group_full(group):
             state = EventState.FULL
         opening = event.opens_at if state in BEFORE_OPENING else None
         opens_in_seconds = None if opening is None else int((opening - self.now).total_seconds())
         hope = hope_of(event, self._snapshot, group) if self._snapshot else Hope()
-        return lately(event, state, opens_in_seconds, round(min(self.age_seconds, _OLDEST_SECONDS), 1), hope)
+        age_seconds = round(min(self.age_seconds, _OLDEST_SECONDS), 1)
+        return lately(event, state, own, opens_in_seconds, age_seconds, hope)
 
     def group_full(self, group: str) -> bool:
         """Whether a group has no free seat."""
@@ -167,10 +168,10 @@ class Room:
         if waits is None:
             if not self.line.undrawn(ticket.epoch):
                 return None
-            _, seconds = outlook_json(told.event_state, self._expected_seconds(told, None))
+            _, seconds = outlook_json(told.event_state, told.own_state, self._expected_seconds(told, None))
             return told.entered_json % (spread(seconds, jitter_ratio), told.seats_json(None))
         segment, rank, ahead = waits
-        wait, seconds = outlook_json(told.event_state, self._expected_seconds(told, ahead))
+        wait, seconds = outlook_json(told.event_state, told.own_state, self._expected_seconds(told, ahead))
         seats = told.seats_json(ahead)
         return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio), seats)
 
@@ -187,7 +188,8 @@ class Room:
         counts_down = state is ApplicantState.CALLED and not kept and told.event_state is not EventState.FULL
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
         expected_seconds = self._expected_seconds(told, ahead)
-        seconds = poll_seconds(told.event_state, expected_seconds, called=state is ApplicantState.CALLED)
+        waits = state is ApplicantState.WAITING
+        seconds = poll_seconds(told.own_state if waits else told.event_state, expected_seconds, called=counts_down)
         return Standing(
             event=self.event.slug,
             event_state=told.event_state,

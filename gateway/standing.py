@@ -53,6 +53,7 @@ class Lately(NamedTuple):
     """What holds for everybody of a group in an event, for a tenth of a second.
 
     Args:
+        own_state: of the event. `event_state` is full also where only the group is: its people are called all the same.
         opens_in_seconds: until the opening; None when it is not ahead.
         age_seconds: of the snapshot.
         waiting_json: Standing of somebody who waits, with places for segment, rank, ahead, wait, next poll and seats.
@@ -60,6 +61,7 @@ class Lately(NamedTuple):
     """
 
     event_state: EventState
+    own_state: EventState
     opens_in_seconds: int | None
     age_seconds: float
     waiting_json: bytes
@@ -77,7 +79,14 @@ class Lately(NamedTuple):
         return b"null" if self.hope.left is None else encode(self.seats(ahead))
 
 
-def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_seconds: float, hope: Hope) -> Lately:
+def lately(
+    event: Event,
+    state: EventState,
+    own_state: EventState,
+    opens_in_seconds: int | None,
+    age_seconds: float,
+    hope: Hope,
+) -> Lately:
     """See Lately."""
     head, message = encode({"event": event.slug, "event_state": state}), encode(event.message)
     waiting = b'"waiting","place":{"segment":%d,"rank":%d},"ahead":%d,"wait_seconds":%b,"next_poll_seconds":%.1f'
@@ -87,7 +96,7 @@ def lately(event: Event, state: EventState, opens_in_seconds: int | None, age_se
         % (head[:-1].replace(b"%", b"%%"), own, message.replace(b"%", b"%%"), age_seconds)
         for own in (waiting, entered)
     )
-    return Lately(state, opens_in_seconds, age_seconds, waiting_json, entered_json, hope)
+    return Lately(state, own_state, opens_in_seconds, age_seconds, waiting_json, entered_json, hope)
 
 
 def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:
@@ -98,6 +107,6 @@ def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:
 
 
 @lru_cache(_ASKED_OFTEN)
-def outlook_json(state: EventState, expected_seconds: int | None) -> tuple[bytes, float]:
+def outlook_json(state: EventState, own_state: EventState, expected_seconds: int | None) -> tuple[bytes, float]:
     """The wait of somebody who waits, as JSON, and the seconds between polls."""
-    return encode(wait_of(state, expected_seconds)), poll_seconds(state, expected_seconds, called=False)
+    return encode(wait_of(state, expected_seconds)), poll_seconds(own_state, expected_seconds, called=False)

@@ -94,13 +94,13 @@ def postponed(record: EventRecord, opens_at: datetime, now: datetime) -> EventRe
     return moved.model_copy(update={"postponed_from": announced if later else None})
 
 
-def with_wave(record: EventRecord, wave: Wave) -> EventRecord:
-    """The record with one more wave, behind those that are planned.
+def with_wave(record: EventRecord, wave: Wave | None) -> EventRecord:
+    """The record with one more wave, behind those that are planned; None: with no further one.
 
     Raises:
         pydantic.ValidationError: when it does not fit behind them.
     """
-    return with_settings(record, waves=(*record.event.waves, wave))
+    return with_settings(record, waves=(*record.event.waves, wave) if wave else ())
 
 
 def next_wave(record: EventRecord) -> EventRecord:

@@ -109,7 +109,7 @@ class Worker:
                 seats_left=snapshot.taken().left(event.quota),
             )
         )
-        if state in _OVER and event.waves:
+        if event.waves and (state in _OVER or now >= event.waves[0].opens_at):
             await self._go_on(self._records[slug], state)
         # Asked even when nobody is to be called: it runs the open clock and ends graces.
         await self._store.advance(slug, snapshot.line.mark_after(decision.people))
@@ -122,7 +122,8 @@ class Worker:
             still = stands.wave == record.wave and stands.event.waves
             return next_wave(stands) if still else stands
 
-        slug, why = record.event.slug, f"wave {record.wave} is {state.value}"
+        slug = record.event.slug
+        why = f"wave {record.wave} is {state.value}" if state in _OVER else "its opening has come"
         self._hold(await change_event(self._store, slug, edit, verb="next-wave", by="worker", why=why))
         log.info("next-wave", slug=slug, wave=record.wave + 1, why=why)
 

@@ -173,7 +173,10 @@ def quota(
 @app.command("wave")
 def wave(
     slug: Slug,
-    opens_at: Annotated[str, typer.Option(help="Its opening, with an offset: 2026-12-08T19:00:00+07:00.")],
+    opens_at: Annotated[
+        str | None,
+        typer.Option(help="Its opening, such as 2026-12-08T19:00:00+07:00; none: forget the plan."),
+    ] = None,
     closes_at: Annotated[str | None, typer.Option(help="Its closing.")] = None,
     people: Annotated[int | None, typer.Option("--quota", help="People that it adds to the quota.")] = None,
     group_quotas: GroupQuotas = None,
@@ -181,11 +184,15 @@ def wave(
     why: Why = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Plan one more wave on the same line: it comes once the present one is full or closed."""
+    """Plan one more wave on the same line, or forget those that are planned."""
     from antrean.commands.operate import Operator
 
     with told_plainly():
-        Operator(slug, by, why, data_dir).wave(opens_at, closes_at, people, group_quotas or [])
+        operator = Operator(slug, by, why, data_dir)
+        if opens_at is None:
+            operator.forget_waves()
+        else:
+            operator.wave(opens_at, closes_at, people, group_quotas or [])
 
 
 @app.command("draw-value")

@@ -12,7 +12,6 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from admission.core.changes import with_settings
 from admission.core.draw import Draw
 from admission.core.errors import ConfigurationError
 from admission.core.event import Event, Order
@@ -98,16 +97,16 @@ def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, *, joined
         ConfigurationError: naming each setting that cannot change once people have joined.
     """
     operated = {name: getattr(record.event, name) for name in _OPERATED - event.model_fields_set}
-    settings = event.model_dump() | operated
+    merged = Event.model_validate(event.model_dump() | operated)
     problems = [
         f"{event.slug}: {name} cannot change once people have joined; {way_out}"
         for name, way_out in _FIXED.items()
-        if joined and getattr(record.event, name) != settings[name]
+        if joined and getattr(record.event, name) != getattr(merged, name)
     ]
     if problems:
         raise ConfigurationError(problems)
     draw = record.draw or (_new_draw(wrapping_key) if event.order is Order.DRAW else None)
-    return with_settings(record, **settings).model_copy(update={"draw": draw})
+    return record.model_copy(update={"event": merged, "draw": draw})
 
 
 def _new_draw(wrapping_key: bytes) -> Draw:

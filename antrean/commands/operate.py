@@ -95,6 +95,10 @@ class Operator:
         )
         self._change("wave", lambda record, _: with_wave(record, wave))
 
+    def forget_waves(self) -> None:
+        """Plan no further wave."""
+        self._change("wave", lambda record, _: with_wave(record, None))
+
     def _set(self, verb: str, **settings: object) -> None:
         self._change(verb, lambda record, _: with_settings(record, **settings))
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from admission.core.changes import with_message, with_settings
 from admission.core.errors import ConfigurationError
 from admission.core.record import EventRecord
+from admission.data_dir import RecordFiles
 from admission.store.change import change_event
 from admission.store.redis import RedisStore
+from antrean.commands.events import put_settings
 from tests.contract.hall import Hall
-from tests.samples import make_record
+from tests.samples import SEAL, make_event, make_record
 from tests.servers import RedisServer
+
+DAY = timedelta(days=1)
 
 
 def cheaper(record: EventRecord, _: datetime) -> EventRecord:
@@ -73,3 +78,22 @@ async def test_a_record_that_somebody_else_wrote_is_not_taken(store: RedisStore,
     for verb in (store.snapshot(hall.slug), change_event(store, hall.slug, cheaper, verb="capacity", by="Sri")):
         with pytest.raises(ConfigurationError, match="secrets"):
             await verb
+
+
+DRAW = {"order": "draw", "draw_source": {"kind": "witness", "says": "the notary"}, "group_by": "province"}
+
+
+async def test_a_file_that_says_what_stands_changes_nothing_and_another_order_is_refused(
+    store: RedisStore, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    schedule = {"prequeue_at": now - DAY, "opens_at": now + DAY, "closes_at": now + 2 * DAY}
+    event = make_event(**DRAW, **schedule, waves=[{"opens_at": now + 9 * DAY}])
+    files = RecordFiles(tmp_path, SEAL)
+    made = await put_settings(store, files, event, b"w" * 32, "Sri")
+    await Hall(store).join(1)
+    assert await put_settings(store, files, event, b"w" * 32, "Sri") == made
+    with pytest.raises(ConfigurationError, match="order cannot change") as refused:
+        await put_settings(store, files, make_event(**schedule), b"w" * 32, "Sri")
+    assert len(refused.value.problems) == 3, "order, draw_source and group_by"
+    assert (await store.snapshot(event.slug)).record == made

@@ -145,7 +145,10 @@ class Lives(RuleBasedStateMachine):
 
     def operate(self, edit: Callable[[EventRecord, datetime], EventRecord]) -> EventRecord:
         """A change as operators make it."""
+        before = self.record
         self.record = self.run(change_event(self.store, self.hall.slug, edit, verb="test", by="test"))
+        if self.record != before:
+            self.model.tick()
         self.look()
         return self.record
 

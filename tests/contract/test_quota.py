@@ -121,6 +121,21 @@ async def test_graces_run_again_once_a_group_has_seats(store: RedisStore, redis_
     assert await problems(hall, [called, kept]) == ["grace-over", ""]
 
 
+@pytest.mark.promise("B10")
+async def test_graces_run_again_once_a_group_has_no_quota_any_more(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
+    hall = await hall_with(store, g31=0)
+    (kept,) = await people(hall, 1, JAKARTA)
+    await hall.call()
+    await hall.expire(redis_server)
+    await set_quota(hall, group_quotas={})
+    (called,) = await people(hall, 1, JAKARTA, first=2)
+    await hall.call()
+    await hall.expire(redis_server)
+    assert await problems(hall, [called, kept]) == ["grace-over", ""]
+
+
 async def test_who_came_and_found_the_group_full_is_not_waited_for(store: RedisStore) -> None:
     hall = await hall_with(store, g31=0)
     first, second = await people(hall, 2, JAKARTA)

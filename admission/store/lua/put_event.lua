@@ -6,8 +6,10 @@
 -- Cost: O(1)
 local stands = tonumber(redis.call('HGET', EVENT, 'version') or 0)
 if tonumber(ARGV[3]) > stands then
+  local groups = redis.call('HGET', EVENT, 'groups') or ''
   redis.call('DEL', EVENT) -- with the quotas of groups that have none any more
   redis.call('HSET', EVENT, 'version', ARGV[3], 'record', ARGV[4], unpack(ARGV, 6))
+  for group in string.gmatch(groups, '%S+') do keep(group) end -- one that has a seat now, or no quota any more
   if ARGV[5] ~= '' then
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'version', ARGV[3], 'change', ARGV[5])
   end
