@@ -15,6 +15,7 @@ from admission.core.errors import ConfigurationError
 from admission.settings import Settings, load_settings
 
 READY = "ready"  # printed with the ports once a process answers; `up` waits for it
+EMBEDDED_URL = "redis-url"  # in the data folder, while `antrean up` runs: where its own Redis is
 
 
 def log_as_json() -> None:
@@ -32,14 +33,18 @@ def log_as_json() -> None:
 
 
 def needed_redis(settings: Settings) -> str:
-    """The URL of Redis.
+    """The URL of Redis: the one that is set, else that of an `antrean up` which runs on the same data folder.
 
     Raises:
-        ConfigurationError: when it is not set.
+        ConfigurationError: when there is neither.
     """
-    if settings.redis_url is None:
-        raise ConfigurationError(["ANTREAN_REDIS_URL: not set; name the Redis that gateways and workers share"])
-    return settings.redis_url.get_secret_value()
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    try:
+        return (settings.data_dir / EMBEDDED_URL).read_text(encoding="utf-8")
+    except OSError as error:
+        problem = "ANTREAN_REDIS_URL: not set; name the Redis that gateways and workers share"
+        raise ConfigurationError([problem]) from error
 
 
 def whoami() -> str:

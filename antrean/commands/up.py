@@ -27,7 +27,7 @@ from antrean.commands.children import Child, keep_running
 from antrean.commands.demo_event import demo_event
 from antrean.commands.embedded import find_server, server_command
 from antrean.commands.events import put_settings
-from antrean.commands.processes import READY, is_loopback, whoami
+from antrean.commands.processes import EMBEDDED_URL, READY, is_loopback, whoami
 from antrean.commands.store import event_store
 from gateway.edge import bind
 
@@ -105,6 +105,7 @@ class _Up:
         self._console = console
         self._children: list[Child] = []
         self._logs = plan.data_dir / "logs"
+        self._url_file = plan.data_dir / EMBEDDED_URL
         self._settings = load_settings(host=plan.host, data_dir=plan.data_dir)
 
     async def run(self) -> int:
@@ -133,6 +134,7 @@ class _Up:
         self._console.print(sentence, style="yellow", markup=False)
 
     async def _stop(self) -> None:
+        self._url_file.unlink(missing_ok=True)
         for child in reversed(self._children):
             await child.stop()
         self._console.print("stopped; everybody's place is kept for the next start")
@@ -166,7 +168,9 @@ class _Up:
         data.mkdir(parents=True, exist_ok=True)
         command = server_command(find_server(), data, socket_path)
         await self._begin(Child("Redis (embedded)", command, self._logs / "redis.log", ready_path=socket_path))
-        return f"unix://{socket_path}"
+        url = f"unix://{socket_path}"
+        self._url_file.write_text(url, encoding="utf-8")
+        return url
 
     async def _origin(self, port: int) -> int:
         plan = self._plan
@@ -232,6 +236,7 @@ class _Up:
         table.add_row("registration site", f"http://{host}:{origin_port}/   (sends you to the waiting room)")
         table.add_row("metrics", "  ".join(f"http://127.0.0.1:{port}/metrics" for port in metrics_ports))
         table.add_row("logs", str(self._logs))
+        table.add_row("operate it", f"antrean event pause {self._plan.event}   (see docs/operating.md)")
         self._console.print()
         self._console.print(table)
         self._console.print("Ctrl-C stops everything; the line is kept for the next start.\n")

@@ -15,6 +15,7 @@ import pytest
 from tests.eventually import eventually
 from tests.integration.applicants import Api, Browser, ask, new_key, new_nik
 from tests.integration.deployment import START_SECONDS, Process
+from tests.integration.test_cli import antrean_
 
 SLUG = "prakerja"
 LIMITS = ("--rate", "100", "--burst", "20")
@@ -71,6 +72,7 @@ async def test_everything_starts_serves_stops_and_keeps_the_line(start_up: UpMak
         assert first["place"]["segment"] == 0
         await Api(session, SLUG).until(first["ticket"], "called", key=key)
     await _walk_to_the_site(up)
+    await _operate(up)
     up.stop()
     assert "stopped; everybody's place is kept for the next start" in up.log.read_text()
 
@@ -85,6 +87,14 @@ async def test_everything_starts_serves_stops_and_keeps_the_line(start_up: UpMak
         for each in (first, behind):
             place = (await api.current(each["ticket"], key=key if each is first else "")).body["place"]
             assert place == each["place"]
+
+
+async def _operate(up: Up) -> None:
+    """The operator's commands find its Redis by the data folder."""
+    paused = await antrean_(up.data_dir.parent, "event", "pause", SLUG, "--data-dir", str(up.data_dir))
+    assert paused.code == 0, paused.err
+    resumed = await antrean_(up.data_dir.parent, "event", "resume", SLUG, "--data-dir", str(up.data_dir))
+    assert (resumed.code, "paused: true → false" in resumed.out) == (0, True), resumed
 
 
 async def _walk_to_the_site(up: Up) -> None:
