@@ -253,8 +253,11 @@ async def _fill_the_province(launch: Launch, order: list[dict[str, Any]]) -> lis
             refused.append(person)
         elif len(refused) > 4:
             break
-    told = await launch.told()
-    assert told["seats"]["full_groups"] == [PROVINCE]
+
+    async def told_full() -> bool:
+        return (await launch.told())["seats"]["full_groups"] == [PROVINCE]
+
+    await eventually(told_full, within_seconds=5)
     assert {each["event_state"] for each in await launch.current(refused)} == {"full"}
     return refused
 
@@ -268,7 +271,7 @@ async def _second_wave(launch: Launch, order: list[dict[str, Any]], refused: lis
     await launch.event("close", "--why", "enough for today")
     told = await launch.told(wave=2, state="prequeue", opens_at=opens_at)
     assert told["serving"]["rank"] >= mark["rank"]
-    assert told["seats"]["full_groups"] == []
+    assert told["seats"]["full_groups"] == [], "its wave has seats for the province"
     late = await launch.api.joined(new_nik())
     assert late["place"]["segment"] > 0
     await launch.told(state="open")
