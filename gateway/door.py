@@ -17,8 +17,9 @@ from admission.core.line import Place
 from admission.store.protocol import Claimed, Holder
 
 BUSY = "door-busy"
-# Longer than the 3 s of rate that are called and unclaimed take to enter: where the rate binds, nobody is sent away.
-_HOLD_SECONDS = 5.0
+# Longer than the 3 s of rate that are called and unclaimed take to enter, also at the fuller one of two doors, which
+# has half of the rate for more than half of the people: where the rate binds, nobody is sent away and overtaken.
+_HOLD_SECONDS = 7.0
 _TOGETHER = 8  # ask at once; when all of them enter, the next ones follow without a pause
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.05
 _COME_BACK = Claimed(BUSY, retry_seconds=1.0)
@@ -51,7 +52,7 @@ class Door:
         self._opening: asyncio.Task[None] | None = None
 
     async def enter(self, holder: Holder) -> Claimed:
-        """The answer to a claim: `door-busy` only after a wait of 5 s.
+        """The answer to a claim: `door-busy` only after a wait of 7 s.
 
         Raises:
             StoreUnavailable: see Store.claim.

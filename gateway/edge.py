@@ -19,7 +19,7 @@ _KEEPALIVE_SECONDS = 9.0
 _HEADER_BYTES = 8190  # one line or field: five tickets' cookies have 1.2 kB
 _BACKLOG = 2048  # a thundering herd waits here for a few milliseconds instead of being refused
 _ACCEPTED_SECONDS = 0.05  # within which an accepted connection has begun to wait for its request
-_FINISH_SECONDS = 10.0  # for answers under way once accepting has stopped; a claim may wait 5 s at the door
+_FINISH_SECONDS = 10.0  # for answers under way once accepting has stopped; a claim may wait 7 s at the door
 
 
 class EdgeProtocol(web.RequestHandler):
