@@ -96,12 +96,16 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A place in the line; `created` is False when it was there before. The ticket is the proof: keep it."""
+    """A place in the line; `created` is False when it was there before. The ticket is the proof: keep it.
+
+    `group` is whose quota it counts in: that of the first join; None without groups.
+    """
 
     ticket: str
     recovery_code: str | None
     epoch: str
     number: int
+    group: str | None
     created: bool
     current: Current
 
@@ -175,9 +179,11 @@ class Client:
         if self._own:
             await self._session.close()
 
-    async def join(self, nik: str | None = None, *, confirmed: bool = False) -> Joined:
-        """Take a place. Args: nik where the event asks for one; confirmed after `nik-unlikely`."""
-        body = {} if nik is None else {"nik": nik, "confirmed": confirmed}
+    async def join(self, nik: str | None = None, *, confirmed: bool = False, group: str | None = None) -> Joined:
+        """Take a place. Args: nik and group where the event asks for them; confirmed after `nik-unlikely`."""
+        body: dict[str, Any] = {} if nik is None else {"nik": nik, "confirmed": confirmed}
+        if group is not None:
+            body["group"] = group
         return _joined(*await self._call("POST", "/tickets", body))
 
     async def recover(self, nik: str, recovery_code: str) -> Joined:
@@ -252,6 +258,7 @@ def _joined(status: int, answer: dict[str, Any]) -> Joined:
         recovery_code=answer.get("recovery_code"),
         epoch=answer["epoch"],
         number=answer["number"],
+        group=answer["group"],
         created=status == 201,
         current=_current(answer),
     )

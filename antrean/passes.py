@@ -39,6 +39,7 @@ _KEYS = 16
 _SESSION = re.compile(r"[A-Za-z0-9_-]{16}")
 _NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 _HEADER_NAMES = {"alg", "typ", "kid"}
+_GROUP = re.compile(r"[a-z0-9-]{1,12}")
 _CLAIM_NAMES = {"aud", "sub", "iat", "exp", "session_started_us", "session_expires_us"}
 
 
@@ -65,6 +66,7 @@ class Pass(NamedTuple):
         issued_at: Unix seconds of this very pass.
         expires_at: Unix seconds, exclusive.
         nonce_hash: base64url SHA-256 of the nonce in the browser's cookie; None opens nothing in a browser.
+        group: whose quota the seat is of; '' in an event without groups.
     """
 
     event: str
@@ -74,6 +76,7 @@ class Pass(NamedTuple):
     issued_at: int
     expires_at: int
     nonce_hash: str | None
+    group: str = ""
 
 
 def new_key() -> OKPKey:
@@ -90,7 +93,7 @@ def mint(pass_: Pass, key: OKPKey) -> str:
     """Sign a pass.
 
     Args:
-        pass_: what it says; `nonce_hash` None leaves `cnf` out.
+        pass_: what it says; `nonce_hash` None leaves `cnf` out, and '' the group.
         key: a private Ed25519 key that has a kid.
 
     Returns: a compact JWS of about 450 ASCII characters, safe in a query string.
@@ -103,6 +106,8 @@ def mint(pass_: Pass, key: OKPKey) -> str:
         "session_started_us": pass_.session_started_us,
         "session_expires_us": pass_.session_expires_us,
     }
+    if pass_.group:
+        claims["group"] = pass_.group
     if pass_.nonce_hash is not None:
         claims["cnf"] = {"nonce_hash": pass_.nonce_hash}
     # RFC 7515, 7.1. What joserfc would check anew of each header and key is the same for all of ours.
@@ -219,6 +224,11 @@ def _read_claims(claims: dict[str, Any]) -> Pass:
         nonce_hash = cnf.get("nonce_hash") if isinstance(cnf, dict) and len(cnf) == 1 else None
         if not isinstance(nonce_hash, str) or not _NONCE_HASH.fullmatch(nonce_hash):
             raise PassRefused("claims")
+    group = ""
+    if "group" in claims:
+        group = claims.pop("group")
+        if not isinstance(group, str) or not _GROUP.fullmatch(group):
+            raise PassRefused("claims")
     if claims.keys() != _CLAIM_NAMES:
         raise PassRefused("claims")
     words = (claims["aud"], claims["sub"])
@@ -235,4 +245,5 @@ def _read_claims(claims: dict[str, Any]) -> Pass:
         issued_at=claims["iat"],
         expires_at=claims["exp"],
         nonce_hash=nonce_hash,
+        group=group,
     )

@@ -25,6 +25,7 @@ def joined_json(issued: Issued, current: bytes) -> bytes:
         "recovery_code": issued.recovery_code,
         "epoch": issued.ticket.epoch,
         "number": issued.ticket.number,
+        "group": issued.ticket.group or None,
     }
     return encode(head)[:-1] + b"," + current[1:]
 

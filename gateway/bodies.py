@@ -32,6 +32,7 @@ class JoinBody(msgspec.Struct, forbid_unknown_fields=True):
 
     nik: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     confirmed: bool = False
+    group: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
 class RecoverBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -90,14 +90,14 @@ class Gateway:
             raise Refused("event-unknown")
         return room
 
-    def join(self, room: Room, nik: Nik | None, browser_key: str) -> Awaitable[Seated]:
+    def join(self, room: Room, nik: Nik | None, browser_key: str, chosen: str | None = None) -> Awaitable[Seated]:
         """Take a place, or find the one of this browser again; joins in flight travel together.
 
         Raises:
-            Refused: see Verbs.refuse_join.
+            Refused: see Verbs.refuse_join and Event.group_of.
         """
         self.verbs.refuse_join(room, nik)
-        return self._joins[room.event.slug].ask(Joiner(nik, browser_key))
+        return self._joins[room.event.slug].ask(Joiner(nik, browser_key, room.event.group_of(nik, chosen)))
 
     async def _join(self, room: Room, joiners: list[Joiner]) -> list[Seated]:
         """Handle joins together: one by one every step would find the processor's caches cold (see ADR 11)."""

@@ -26,6 +26,10 @@ PROBLEMS = {
         N_("The birth date in this NIK does not exist"),
         N_("Please compare every digit with your identity card. If they are all right, go on."),
     ),
+    "group-invalid": ProblemText(
+        N_("Nothing was chosen from the list"),
+        N_("Please choose one of its entries, then go on."),
+    ),
     "event-unknown": ProblemText(
         N_("There is no such registration here"),
         N_("Please check the address, or choose your registration from the list."),
@@ -43,7 +47,7 @@ PROBLEMS = {
         N_("Please watch for news of the next wave."),
     ),
     "group-full": ProblemText(
-        N_("All seats for your province in this wave have been taken"),
+        N_("No seat is left for you in this wave"),
         N_("Your place is kept. If there is a next wave, you do not need to join again."),
     ),
     "event-closed": ProblemText(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from admission.core.event import BEFORE_OPENING, Event
@@ -26,6 +27,14 @@ _SCENES_OF_NOTICES = {
 _RECOVERY_NOTICES = ("identity-in-line", "recovery-refused", "ticket-invalid")
 
 
+class Choice(NamedTuple):
+    """A group that people choose at the join: its code, its name, and whether no seat of it is free."""
+
+    code: str
+    name: str
+    full: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Everything that the waiting page shows to one applicant at one instant.
@@ -45,7 +54,8 @@ class View:
         as_of_seconds: age of the facts; above `STALE_SECONDS` the page says so. Infinite: there are none.
         wave: which opening of the event this is, 1 or more.
         postponed_from: the opening that was announced first, when it was moved to a later time.
-        province: of the NIK, where its seats are all taken.
+        choices: the groups that a newcomer chooses from; none where nothing is to be chosen.
+        group, group_full: the name of the group that the applicant counts in, and whether no seat of it is free.
         seats_left, chance: free seats of the quota that the applicant counts in, and their chance of one.
         entry, entries: which of those in the draw, and how many they are; None before the list is sealed.
         recovery_code: shown to be written down; None when there is none to show.
@@ -53,7 +63,7 @@ class View:
         slot: which of the browser's people, 1 to `SLOTS_MAX`.
         held: slots in which the browser holds a ticket.
         notice: slug of a problem that just happened, with `notice_retry_seconds` when asking again helps.
-        form_nik: what was typed, given back.
+        form_nik, form_group: what was typed and chosen, given back.
     """
 
     event: Event
@@ -71,7 +81,9 @@ class View:
     as_of_seconds: float = 0.0
     wave: int = 1
     postponed_from: datetime | None = None
-    province: str | None = None
+    choices: tuple[Choice, ...] = ()
+    group: str = ""
+    group_full: bool = False
     seats_left: int | None = None
     chance: str | None = None
     entry: int | None = None
@@ -84,6 +96,7 @@ class View:
     notice: str | None = None
     notice_retry_seconds: float | None = None
     form_nik: str = ""
+    form_group: str = ""
 
     @property
     def scene(self) -> str:

@@ -16,11 +16,11 @@ from markupsafe import Markup
 
 from admission.core.event import LANGUAGES, Event, origin_of
 from admission.core.nik import Nik
+from gateway.group_names import group_name, province_name
 from gateway.page_language import NAMES, Language
 from gateway.page_problems import problem_text
 from gateway.page_views import SLOTS_MAX, View
 from gateway.page_words import script_words
-from gateway.provinces import PROVINCES
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("page.js", "times.js", "place.js", "asking.js", "door.js")  # one scope, in this order
@@ -61,7 +61,8 @@ class Pages:
             texts=view.event.texts[language],
             nik=nik_facts,
             birth_date=birth_date,
-            province=PROVINCES.get(nik_facts.province_code, nik_facts.province_code),
+            province=province_name(nik_facts.province_code),
+            chosen=group_name(view.event, view.form_group, language),
         )
 
     def event_list(self, events: Iterable[Event], language: str) -> str:

@@ -15,6 +15,11 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
         "Unlikely NIK",
         "No calendar has this birth date. Check the NIK, and send confirmed: true if it is right.",
     ),
+    "group-invalid": (
+        422,
+        "Not a group of this event",
+        "Send the code of one of the groups that the waiting page offers, and none where it offers none.",
+    ),
     "event-unknown": (404, "No such event", "GET / leads to the events that are public."),
     "event-not-open": (409, "Not open yet", "The status document tells when it opens."),
     "event-paused": (409, "Paused", "Places are kept. Poll on, and claim once the event is open again."),

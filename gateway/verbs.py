@@ -40,6 +40,7 @@ class Joiner(msgspec.Struct, frozen=True):
 
     nik: Nik | None
     browser_key: str
+    group: str
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -95,15 +96,14 @@ class Verbs:
         slug = room.event.slug
         tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
         bindings = [binding_of(joiner.browser_key) for joiner in joiners]
-        groups = [room.event.group_of(joiner.nik) for joiner in joiners]
         entries = [
-            Entry(session_of(slug, tag, "", 0), check_of(binding), group) if tag else Entry()
-            for tag, binding, group in zip(tags, bindings, groups, strict=True)
+            Entry(session_of(slug, tag, "", 0) if tag else b"", check_of(binding), joiner.group)
+            for joiner, tag, binding in zip(joiners, tags, bindings, strict=True)
         ]
         places = await self._store.join(slug, entries)
         return [
-            self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", group), at.known)
-            for at, tag, binding, group in zip(places, tags, bindings, groups, strict=True)
+            self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)
+            for at, tag, binding in zip(places, tags, bindings, strict=True)
         ]
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
@@ -117,7 +117,7 @@ class Verbs:
         tag = tag_of(room.pepper, event.slug, nik.digits)
         session = session_of(event.slug, tag, "", 0)
         found = await self._store.find(event.slug, session)
-        epoch, number = found or ("", 0)
+        epoch, number, group = found or ("", 0, "")
         right = same_code(recovery_code(self._keyring.recovery, event.slug, tag, epoch, number), code)
         if not right or not found:
             raise Refused("recovery-refused")
@@ -125,7 +125,7 @@ class Verbs:
         if not await self._store.rebind(event.slug, session, number, check_of(binding)):
             raise Refused("recovery-refused")
         at_ms = int(epoch[:13])  # the join itself is not stored; its epoch's beginning is the honest bound
-        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding, "", event.group_of(nik)), True)
+        return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding, "", group), True)
 
     def _issue(self, ticket: Ticket, known: bool) -> Issued:
         return Issued(ticket, sign_ticket(ticket, self._keyring.tickets), self.recovery_code(ticket), known)
@@ -188,6 +188,7 @@ class Verbs:
             issued_at=now,
             expires_at=now + PASS_LIFE_SECONDS,
             nonce_hash=nonce_hash,
+            group=ticket.group,
         )
         wait_seconds = max(0.0, started_us / 1_000_000 - ticket.issued_at_ms / 1000)
         return Entered(mint(pass_, self._keyring.passes[0]), session, target, claimed.repeated, wait_seconds)

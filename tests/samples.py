@@ -44,9 +44,7 @@ def make_holder(entry: Entry, joined: Joined, snapshot: Snapshot, slug: str = SL
     place = snapshot.line.place(joined.epoch, joined.number)
     assert place is not None, f"the line knows no epoch {joined.epoch}"
     session = entry.session or session_of(slug, b"", joined.epoch, joined.number)
-    return Holder(
-        session, entry.check or check_of(b""), place, joined.number, snapshot.line.index(joined.epoch), entry.group
-    )
+    return Holder(session, entry.check, place, joined.number, snapshot.line.index(joined.epoch), entry.group)
 
 
 def tail(snapshot: Snapshot) -> Place:

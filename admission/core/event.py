@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from admission.core.draw import DrawSource
+from admission.core.errors import Refused
 from admission.core.nik import Nik
 
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
-MESSAGE_BYTES = 280  # keeps the status document under 2 kB with a full message in both languages
+# What keeps the status document under 2 kB: a message in each language, and the codes of all groups with their quotes.
+MESSAGE_BYTES = 280
+GROUPS_BYTES = 190
 
 
 class EventState(StrEnum):
@@ -38,6 +42,13 @@ class Order(StrEnum):
 
     FIRST_COME = "first_come"
     DRAW = "draw"
+
+
+class GroupBy(StrEnum):
+    """What a group is."""
+
+    PROVINCE = "province"  # the first two digits of the NIK
+    CHOICE = "choice"  # one of the event's `groups`, chosen at the join
 
 
 def _check_slug(slug: str) -> str:
@@ -69,19 +80,29 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _check_languages(what: str, said: Mapping[str, object]) -> None:
+    if missing := [language for language in LANGUAGES if language not in said]:
+        raise ValueError(f"{what} are missing in: {', '.join(missing)}")
+
+
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_check_slug)]
 Url = Annotated[str, Field(max_length=500), AfterValidator(_check_url)]
 Text = Annotated[str, Field(max_length=600)]
 Quota = Annotated[int, Field(ge=0, le=1_000_000_000)]
-Group = Annotated[str, Field(pattern=r"^[0-9]{2}$")]  # a province, as the first two digits of a NIK name it
+Group = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,12}$")]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class EventTexts(BaseModel):
-    """What the waiting page says about an event in one language; plain text, no markup."""
+    """What the waiting page says about an event in one language; plain text, no markup.
+
+    `choice` is what the groups are that people choose from, such as "Session".
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: Annotated[str, Field(min_length=1, max_length=120)]
+    choice: Annotated[str, Field(max_length=80)] = ""
     prepare: tuple[Text, ...] = ()
     controller: Text = ""
     purpose: Text = ""
@@ -110,13 +131,13 @@ class Wave(BaseModel):
 class Event(BaseModel):
     """The settings of an event, as its operator gives them.
 
-    Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of
-    the rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once, `quota`
-    people in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a
-    group is: the province in a NIK. A session that lapsed keeps its seat for `settle_seconds`, since word of its
-    completion may be on its way. `waves` are those to come. From `prequeue_at` people join, from `opens_at` they
-    are called; with the order `draw` the pre-queue ends `freeze_seconds` before the opening, and `draw_source` names
-    the value that decides.
+    Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of the
+    rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once, `quota` people
+    in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a group
+    is, and `groups` names those that people choose from, in each language. A session that lapsed keeps its seat for
+    `settle_seconds`, since word of its completion may be on its way. `waves` are those to come. From `prequeue_at`
+    people join, from `opens_at` they are called; with the order `draw` the pre-queue ends `freeze_seconds` before the
+    opening, and `draw_source` names the value that decides.
 
     Raises:
         pydantic.ValidationError: naming every field that cannot work, all at once.
@@ -133,7 +154,8 @@ class Event(BaseModel):
     burst: Annotated[int, Field(ge=1, le=100_000)] = 5
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     quota: Quota | None = None
-    group_by: Literal["province"] | None = None
+    group_by: GroupBy | None = None
+    groups: dict[Group, dict[str, Name]] = {}
     group_quotas: dict[Group, Quota] = {}
     session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
@@ -159,20 +181,31 @@ class Event(BaseModel):
             raise ValueError("prequeue_at is not before opens_at, or not before the freeze of a draw")
         if self.order is Order.DRAW and not (self.prequeue_at and self.draw_source):
             raise ValueError("a draw needs prequeue_at, opens_at and draw_source: set them, or order to first_come")
+        _check_languages("texts", self.texts)
+        self._check_groups()
         self._check_quotas()
         self._check_waves()
-        if missing := [language for language in LANGUAGES if language not in self.texts]:
-            raise ValueError(f"texts are missing in: {', '.join(missing)}")
         for language, text in (self.message or {}).items():
             if language not in LANGUAGES or len(text.encode()) > MESSAGE_BYTES:
                 raise ValueError(f"message: id and en, at most {MESSAGE_BYTES} bytes each")
         return self
 
+    def _check_groups(self) -> None:
+        if self.group_by == GroupBy.PROVINCE and not self.identity:
+            raise ValueError('group_by = "province" needs identity: the NIK tells the province')
+        if bool(self.groups) != (self.group_by == GroupBy.CHOICE):
+            raise ValueError('groups and group_by = "choice" need each other')
+        if self.groups and not all(text.choice for text in self.texts.values()):
+            raise ValueError("groups need texts.id.choice and texts.en.choice: what it is that people choose")
+        if sum(len(f'"{group}",') for group in self.groups) > GROUPS_BYTES:
+            raise ValueError(f"groups: too many, or their codes are too long: {GROUPS_BYTES} bytes, 3 of them for each")
+        for group, names in self.groups.items():
+            _check_languages(f"groups.{group}", names)
+
     def _check_quotas(self) -> None:
-        if self.group_by and not self.identity:
-            raise ValueError("group_by needs identity: the group is told by the NIK")
-        if self.group_by is None and (self.group_quotas or any(wave.group_quotas for wave in self.waves)):
-            raise ValueError('group_quotas need group_by = "province"')
+        quotas = {*self.group_quotas, *(group for wave in self.waves for group in wave.group_quotas)}
+        if unknown := sorted(group for group in quotas if not self._has_group(group)):
+            raise ValueError(f"group_quotas of what is no group of this event, see group_by: {', '.join(unknown)}")
         if any((wave.quota is None) != (self.quota is None) for wave in self.waves):
             raise ValueError("a quota is either in the event and in every wave, or nowhere")
 
@@ -199,9 +232,20 @@ class Event(BaseModel):
             return None
         return self.opens_at - timedelta(seconds=self.freeze_seconds)
 
-    def group_of(self, nik: Nik | None) -> str:
-        """Whose quota somebody counts in; '' where there are no groups."""
-        return nik.province_code if nik is not None and self.group_by else ""
+    def _has_group(self, group: str) -> bool:
+        if self.group_by == GroupBy.PROVINCE:
+            return len(group) == 2 and group.isdecimal()
+        return group in self.groups
+
+    def group_of(self, nik: Nik | None, chosen: str | None) -> str:
+        """Whose quota somebody counts in, who may have chosen; '' where there are no groups.
+
+        Raises:
+            Refused: `group-invalid` for a choice that is none of the event's, or is not asked for.
+        """
+        if chosen not in (self.groups or (None,)):
+            raise Refused("group-invalid")
+        return nik.province_code if nik is not None and self.group_by == GroupBy.PROVINCE else chosen or ""
 
     def allows_target(self, url: str) -> bool:
         """Whether an applicant may be sent to this URL: its origin is exactly one of the event's."""

@@ -15,10 +15,16 @@ from admission.core.record import Change, EventRecord
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """Somebody who joins: the session of the tag and the check of the browser; both empty without identity."""
+    """Somebody who joins.
+
+    Args:
+        session: of the tag; empty without identity.
+        check: of the browser's binding; zeros without a browser.
+        group: whose quota they count in; '' for none.
+    """
 
     session: bytes = b""
-    check: bytes = b""
+    check: bytes = bytes(6)
     group: str = ""
 
 
@@ -27,12 +33,22 @@ class Joined(msgspec.Struct, frozen=True):
 
     Args:
         at_ms: Redis' time, milliseconds since 1970.
+        group: whose quota its holder counts in: that of the first join.
     """
 
     epoch: str
     number: int
     known: bool
     at_ms: int
+    group: str = ""
+
+
+class Found(NamedTuple):
+    """The place that the index holds for a session."""
+
+    epoch: str
+    number: int
+    group: str
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -71,11 +87,12 @@ ADMITTED, COMPLETED, LEFT, PASSED = 1, 2, 4, 16  # flags of a row
 
 
 class Row(NamedTuple):
-    """What the index holds of a session: flags, the position of the epoch among all, and the number."""
+    """What the index holds of a session: flags, the position of the epoch among all, the number and the group."""
 
     flags: int
     segment: int
     number: int
+    group: str
 
     @property
     def left(self) -> bool:
@@ -175,8 +192,8 @@ class Store(Protocol):
         Kinds: completed, left, revoked. Results: the kind, or late, repeated, unknown.
         """
 
-    async def find(self, slug: str, session: bytes) -> tuple[str, int] | None:
-        """The (epoch, number) that the index holds for a session; None when it holds none."""
+    async def find(self, slug: str, session: bytes) -> Found | None:
+        """The place that the index holds for a session; None when it holds none."""
 
     async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
         """Give a place of the index to another browser; False when the index no longer holds this number."""

@@ -86,7 +86,8 @@ def read_row(packed: bytes | None) -> Row | None:
     """The row in its 13 bytes and those of its group; None where there is none."""
     if packed is None or len(packed) < _ROW_BYTES:
         return None
-    return Row._make(_ROW.unpack_from(packed))
+    flags, segment, number = _ROW.unpack_from(packed)
+    return Row(flags, segment, number, packed[_ROW_BYTES:].decode())
 
 
 def read_bucket(flat: Sequence[bytes]) -> Iterator[tuple[bytes, int, int, int]]:

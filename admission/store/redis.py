@@ -16,6 +16,7 @@ from admission.store.protocol import (
     ENTRIES_SECONDS,
     Claimed,
     Entry,
+    Found,
     Holder,
     Joined,
     Seal,
@@ -99,7 +100,10 @@ class RedisStore:
         at_ms, earlier, present, places = answer
         epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]
         joined_at_ms = int(at_ms)
-        return [Joined(epochs[segment], number, known == 1, joined_at_ms) for segment, number, known in places]
+        return [
+            Joined(epochs[segment], number, known == 1, joined_at_ms, group.decode())
+            for segment, number, known, group in places
+        ]
 
     async def claim(self, slug: str, holders: Sequence[Holder]) -> list[Claimed]:
         """See Store."""
@@ -152,13 +156,13 @@ class RedisStore:
         results = await self._mutate("report", event, [event.keys.sessions, *buckets], args, len(reports))
         return [result.decode() for result in results]
 
-    async def find(self, slug: str, session: bytes) -> tuple[str, int] | None:
+    async def find(self, slug: str, session: bytes) -> Found | None:
         """See Store."""
         event = self._event(slug)
         row = read_row(await self._redis.command("HGET", event.keys.index(session), session[2:]))
         if row is None or row.segment >= len(event.line.segments):
             return None
-        return event.line.segments[row.segment].epoch, row.number
+        return Found(event.line.segments[row.segment].epoch, row.number, row.group)
 
     async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
         """See Store."""

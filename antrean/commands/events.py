@@ -103,6 +103,9 @@ def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, *, joined
         for name, way_out in _FIXED.items()
         if joined and getattr(record.event, name) != getattr(merged, name)
     ]
+    if joined and (gone := sorted(record.event.groups.keys() - event.groups.keys())):
+        way_out = "leave them in the file, and set their quota to 0"
+        problems.append(f"{event.slug}: people may have chosen the groups {', '.join(gone)}; {way_out}")
     if problems:
         raise ConfigurationError(problems)
     draw = record.draw or (_new_draw(wrapping_key) if event.order is Order.DRAW else None)

@@ -17,7 +17,7 @@ SECRET_MIN_BYTES = 32
 _DOMAIN = b"antrean door cookie v1"
 _NONCE_BYTES = 16
 _NONCE = re.compile(r"([A-Za-z0-9_-]{22})(?:\.([0-9]{1,12})\.([0-9]{1,3}))?")
-_DOOR = re.compile(r"([A-Za-z0-9_-]{16})\.([0-9]{1,17})\.([0-9]{1,17})\.([A-Za-z0-9_-]{43})")
+_DOOR = re.compile(r"([A-Za-z0-9_-]{16})\.([0-9]{1,17})\.([0-9]{1,17})\.([a-z0-9-]{0,12})\.([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,14 @@ class DoorSession:
         session: 16 characters of base64url.
         session_started_us: microseconds, by the clock of the gateway's store: when the place was claimed.
         session_expires_us: the same clock; the door closes then.
+        group: whose quota the seat is of, and all that this applicant may register for; '' without groups.
     """
 
     event: str
     session: str
     session_started_us: int
     session_expires_us: int
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Nonce:
 class DoorCookies:
     """Reads and writes both cookies of one event.
 
-    The door cookie is `session.started.expires.mac`; the mac is HMAC-SHA256 over a domain name, the event and
+    The door cookie is `session.started.expires.group.mac`; the mac is HMAC-SHA256 over a domain name, the event and
     the fields, each with its length before it: no field can move into another, nor into another use of the
     secret.
 
@@ -108,21 +110,25 @@ class DoorCookies:
         match = _DOOR.fullmatch(cookies.get(self.door_name, ""))
         if match is None:
             return None
-        session = DoorSession(self._event, match[1], int(match[2]), int(match[3]))
-        if not hmac.compare_digest(self._mac(session), match[4]):
+        session = DoorSession(self._event, match[1], int(match[2]), int(match[3]), match[4])
+        if not hmac.compare_digest(self._mac(session), match[5]):
             return None
         return session if session.session_expires_us > now * 1_000_000 else None
 
     def write_door(self, session: DoorSession, now: float) -> SetCookie:
         """The cookie that keeps the door open until the session expires."""
         left_seconds = max(1, int(session.session_expires_us / 1_000_000 - now))
-        fields = (session.session, session.session_started_us, session.session_expires_us, self._mac(session))
-        return SetCookie(self.door_name, ".".join(map(str, fields)), left_seconds)
+        return SetCookie(self.door_name, ".".join((*_fields(session), self._mac(session))), left_seconds)
 
     def _mac(self, session: DoorSession) -> str:
-        fields = (session.event, session.session, session.session_started_us, session.session_expires_us)
-        framed = b"".join(len(raw).to_bytes(4) + raw for raw in (_DOMAIN, *(str(f).encode() for f in fields)))
+        fields = (_DOMAIN, *(field.encode() for field in (session.event, *_fields(session))))
+        framed = b"".join(len(raw).to_bytes(4) + raw for raw in fields)
         return _b64url(hmac.digest(self._secret, framed, "sha256"))
+
+
+def _fields(session: DoorSession) -> tuple[str, ...]:
+    moments = str(session.session_started_us), str(session.session_expires_us)
+    return session.session, *moments, session.group
 
 
 def _b64url(raw: bytes) -> str:

@@ -128,7 +128,8 @@ class Door:
         return self._refuse(visit, reason)
 
     def _enter(self, visit: Visit, pass_: Pass, nonce: Nonce, now: float) -> Redirect:
-        session = DoorSession(pass_.event, pass_.session, pass_.session_started_us, pass_.session_expires_us)
+        moments = pass_.session_started_us, pass_.session_expires_us
+        session = DoorSession(pass_.event, pass_.session, *moments, pass_.group)
         cookies = (
             self._cookies.write_door(session, now),
             self._cookies.write_nonce(_counted(nonce, now)),

@@ -39,6 +39,7 @@ async def _answered(gateway: Gateway, room: Room, request: web.Request, form: Fo
         notice=problem,
         notice_retry_seconds=float(retry_after) if retry_after else None,
         form_nik=fields.get("nik", "")[:64],
+        form_group=fields.get("group", "")[:64],
     )
     response = html(at, gateway.pages.waiting(shown, at.language), PROBLEMS[problem][0])
     if retry_after:
@@ -63,14 +64,15 @@ def _seated(at: Visit, issued: Issued) -> web.Response:
 
 
 async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
-    nik = None
+    nik, chosen = None, fields.get("group")
     if at.room.event.identity:
         nik = parse_nik(fields.get("nik", ""))
+        at.room.event.group_of(nik, chosen)
         if fields.get("confirmed") != "yes":
-            shown = bare_view(at, form_nik=fields["nik"])
+            shown = bare_view(at, form_nik=fields["nik"], form_group=chosen or "")
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
-    seated = await at.gateway.join(at.room, nik, at.browser_key)
+    seated = await at.gateway.join(at.room, nik, at.browser_key, chosen)
     return _seated(at, seated.issued)
 
 

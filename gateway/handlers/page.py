@@ -15,10 +15,10 @@ from admission.core.errors import Refused, StoreUnavailable, TicketRefused
 from admission.core.ticket import Ticket
 from gateway.browser import new_browser_key, read_slot
 from gateway.gateway import Gateway
+from gateway.group_names import group_name
 from gateway.handlers.passes import enter
 from gateway.middlewares import GATEWAY
-from gateway.page_views import View
-from gateway.provinces import province_name
+from gateway.page_views import Choice, View
 from gateway.room import Room
 from gateway.verbs import NONCE_HASH, Entered
 
@@ -118,6 +118,9 @@ def bare_view(at: Visit, **more: Any) -> View:
         nonce_hash=at.nonce_hash,
         slot=at.slot,
         held=at.held,
+        choices=tuple(
+            Choice(code, names[at.language], room.group_full(code)) for code, names in room.event.groups.items()
+        ),
         **more,
     )
 
@@ -138,7 +141,8 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
         event_state=standing.event_state.value,
-        province=province_name(ticket.group) if at.room.group_full(ticket.group) else None,
+        group=group_name(at.room.event, ticket.group, at.language),
+        group_full=at.room.group_full(ticket.group),
         seats_left=standing.seats.left if standing.seats else None,
         chance=standing.seats.chance if standing.seats else None,
         entry=at.room.line.entry(ticket.epoch, ticket.number) if sealed else None,

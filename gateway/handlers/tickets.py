@@ -38,9 +38,9 @@ async def _answer(gateway: Gateway, room: Room, issued: Issued) -> bytes:
 async def join(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """201 with a new place, 200 with the one that this browser holds."""
     slot = slot_of(request)
-    nik = _likely_nik(await read_json(request, JoinBody))
+    body = await read_json(request, JoinBody)
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
-    seated = await gateway.join(room, nik, browser_key)
+    seated = await gateway.join(room, _likely_nik(body), browser_key, body.group)
     return _issued(gateway, slot, seated.issued, seated.answer or await _answer(gateway, room, seated.issued))
 
 

@@ -22,7 +22,7 @@ document.documentElement.classList.add("js");
 let renewed = false;
 function renew() {
   if (renewed) return;
-  const typed = Array.from(document.querySelectorAll("input:not([type=hidden])")).some((field) => field.value);
+  const typed = Array.from(document.querySelectorAll("input:not([type=hidden]), select")).some((field) => field.value);
   if (typed) return tell("status", words.changed);
   renewed = true;
   location.replace(facts.url);

@@ -63,7 +63,7 @@ class Hall:
 
     async def join(self, person: int = 0, browser: int = 1, group: str = "") -> Guest:
         """Join; person 0 joins without identity."""
-        entry = make_entry(person, browser, self.slug, group) if person else Entry()
+        entry = make_entry(person, browser, self.slug, group) if person else Entry(group=group)
         return Guest(entry, await self._joins.ask(entry))
 
     async def join_all(self, people: Iterable[int], browser: int = 1) -> list[Guest]:

@@ -10,13 +10,14 @@ import pytest
 
 from admission.core.changes import with_message, with_settings
 from admission.core.errors import ConfigurationError
+from admission.core.event import Event
 from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles
 from admission.store.change import change_event
 from admission.store.redis import RedisStore
 from antrean.commands.events import put_settings
 from tests.contract.hall import Hall
-from tests.samples import SEAL, make_event, make_record
+from tests.samples import SEAL, TITLES, make_event, make_record
 from tests.servers import RedisServer
 
 DAY = timedelta(days=1)
@@ -81,6 +82,22 @@ async def test_a_record_that_somebody_else_wrote_is_not_taken(store: RedisStore,
 
 
 DRAW = {"order": "draw", "draw_source": {"kind": "witness", "says": "the notary"}, "group_by": "province"}
+
+
+async def test_a_file_takes_no_group_away_that_people_may_have_chosen(store: RedisStore, tmp_path: Path) -> None:
+    files = RecordFiles(tmp_path, SEAL)
+    texts = {code: text | {"choice": "Sesi"} for code, text in TITLES.items()}
+    names = {"id": "Sesi", "en": "Session"}
+
+    def event(*groups: str) -> Event:
+        return make_event(group_by="choice", groups=dict.fromkeys(groups, names), texts=texts)
+
+    await put_settings(store, files, event("pagi", "siang"), b"w" * 32, "Sri")
+    await put_settings(store, files, event("pagi", "malam"), b"w" * 32, "Sri")
+    await Hall(store).join(1, group="pagi")
+    await put_settings(store, files, event("pagi", "malam", "siang"), b"w" * 32, "Sri")
+    with pytest.raises(ConfigurationError, match="may have chosen the groups malam, pagi; leave them"):
+        await put_settings(store, files, event("siang"), b"w" * 32, "Sri")
 
 
 async def test_a_file_that_says_what_stands_changes_nothing_and_another_order_is_refused(

@@ -111,6 +111,23 @@ async def test_the_first_browser_keeps_its_place_when_others_ask_with_its_nik(st
     assert stranger.number != first.number and not stranger.joined.known
 
 
+async def test_a_place_stays_in_the_group_of_its_join_until_it_is_left(store: RedisStore) -> None:
+    hall = await Hall(store).open()
+    first, again = await hall.join(7, group="31"), await hall.join(7, group="long-group-1")
+    assert (again.number, again.joined.known, again.joined.group) == (first.number, True, "31")
+    assert await store.find(hall.slug, first.entry.session) == (*first.number, "31")
+    await hall.look()
+    await hall.leave(first)
+    later = await hall.join(7, group="long-group-1")
+    assert (later.joined.known, later.joined.group) == (False, "long-group-1")
+    assert await store.find(hall.slug, later.entry.session) == (*later.number, "long-group-1")
+
+
+async def test_without_identity_the_group_is_that_of_the_join(store: RedisStore) -> None:
+    hall = await Hall(store).open(identity=False)
+    assert (await hall.join(group="long-group-1")).joined.group == "long-group-1"
+
+
 async def test_a_join_without_a_browser_key_never_finds_a_place_again(store: RedisStore) -> None:
     hall = await Hall(store).open()
     first, second = await hall.join(7, browser=0), await hall.join(7, browser=0)
@@ -138,7 +155,7 @@ async def test_after_an_end_joining_again_is_a_new_number_that_the_index_then_ho
     second, third = await hall.join(7), await hall.join(7)
     assert second.number != first.number and not second.joined.known
     assert third.number == second.number and third.joined.known
-    assert await store.find(hall.slug, second.entry.session) == second.number
+    assert await store.find(hall.slug, second.entry.session) == (*second.number, "")
 
 
 @pytest.mark.promise("B5")

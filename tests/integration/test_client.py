@@ -15,7 +15,10 @@ CURRENT = {
     "seats": {"left": 1200, "chance": "sure"},
     "message": None, "as_of_seconds": 0.4,
 }  # fmt: skip
-JOINED = {"ticket": "a.b", "recovery_code": "c", "epoch": "1764040000123-9f3ab2c1", "number": 1204, **CURRENT}
+JOINED = {
+    "ticket": "a.b", "recovery_code": "c", "epoch": "1764040000123-9f3ab2c1", "number": 1204, "group": "malam",
+    **CURRENT,
+}  # fmt: skip
 PASS = {"pass": "j.w.t", "session": "A" * 16, "expires_in_seconds": 120, "target": "https://daftar.example/"}
 STATUS = {
     "event": EVENT, "state": "open", "prequeue_at": None, "opens_at": "2026-11-28T12:00:00Z", "postponed_from": None,
@@ -65,8 +68,9 @@ async def test_joining_gives_a_ticket_and_the_state(server: Server, client: Clie
     assert (joined.ticket, joined.number, joined.created) == ("a.b", 1204, True)
     assert (joined.current.place, joined.current.wait) == (Place(0, 1204), Wait(540, 900))
     server.answer = web.json_response(JOINED)
-    assert not (await client.join()).created
-    assert server.asked[2] == {}
+    again = await client.join(group="malam")
+    assert (again.created, again.group) == (False, "malam")
+    assert server.asked[2] == {"group": "malam"}
 
 
 async def test_recovering_names_nik_and_code(server: Server, client: Client) -> None:

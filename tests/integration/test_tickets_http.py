@@ -19,7 +19,7 @@ CURRENT = {
     *("event", "event_state", "state", "place", "ahead", "wait_seconds", "next_poll_seconds", "called_until"),
     *("seats", "message", "as_of_seconds"),
 }
-JOINED = CURRENT | {"ticket", "recovery_code", "epoch", "number"}
+JOINED = CURRENT | {"ticket", "recovery_code", "epoch", "number", "group"}
 CROWD = 200
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from admission.core.draw import DrawSource
-from admission.core.event import Event, EventTexts, Order, Wave
+from admission.core.event import Event, EventTexts, GroupBy, Order, Wave
 from admission.core.nik import parse_nik
 from admission.core.quota import Chance
 from gateway.page_problems import PROBLEMS
-from gateway.page_views import View
+from gateway.page_views import Choice, View
 from gateway.pages import Pages
 
 OPENING = datetime(2026, 4, 11, 12, tzinfo=UTC)
@@ -65,9 +65,18 @@ DRAWN_EVENT = EVENT.model_copy(
     }
 )
 WAVES_EVENT = EVENT.model_copy(update={"waves": (Wave(opens_at=OPENING + timedelta(days=7)),)})
+CHOICES = (Choice("pagi", "Sesi pagi, Senin sampai Jumat", True), Choice("malam", "Sesi malam, akhir pekan", False))
+CHOICE_EVENT = WAVES_EVENT.model_copy(
+    update={
+        "group_by": GroupBy.CHOICE,
+        "groups": {choice.code: {"id": choice.name, "en": choice.name} for choice in CHOICES},
+        "texts": {code: text.model_copy(update={"choice": "Pelatihan"}) for code, text in TEXTS.items()},
+    }
+)
 OTHER_EVENT = Event(slug="beasiswa", origin="https://beasiswa.example", identity=False, texts=TEXTS)
 
 _NEWCOMER = View(event=EVENT, event_state="open", now=NOW)
+_CHOOSING = replace(_NEWCOMER, event=CHOICE_EVENT, choices=CHOICES)
 _WAITING = replace(
     _NEWCOMER,
     state="waiting",
@@ -127,6 +136,7 @@ def _newcomers() -> dict[str, View]:
         "join-prequeue": replace(_NEWCOMER, event=DRAWN_EVENT, event_state="prequeue", now=_BEFORE_OPENING),
         "join-frozen": replace(_NEWCOMER, event=DRAWN_EVENT, event_state="frozen", now=_FROZEN),
         "join-anonymous": replace(_NEWCOMER, event=OTHER_EVENT),
+        "join-choice": _CHOOSING,
         "join-second-person": replace(_NEWCOMER, slot=2),
         "paused": replace(_NEWCOMER, event_state="paused"),
         "full": replace(_NEWCOMER, event_state="full"),
@@ -164,7 +174,17 @@ def _holders() -> dict[str, View]:
             _WAITING, event_state="scheduled", now=_BEFORE_OPENING, wait_seconds=None, wave=2, seats_left=164_872
         ),
         **{f"line-{chance}": replace(_WAITING, seats_left=1_188, chance=chance) for chance in Chance},
-        "line-group-full": replace(_WAITING, event_state="full", event=WAVES_EVENT, province="DKI Jakarta"),
+        "line-group-full": replace(
+            _WAITING, event_state="full", event=WAVES_EVENT, group="DKI Jakarta", group_full=True
+        ),
+        "line-choice-full": replace(
+            _WAITING,
+            event_state="full",
+            event=CHOICE_EVENT,
+            choices=CHOICES,
+            group=CHOICES[0].name,
+            group_full=True,
+        ),
         "called-postponed": replace(_CALLED, event_state="scheduled", now=_BEFORE_OPENING, called_until=None),
         "line-closed": replace(_WAITING, event_state="closed", event=WAVES_EVENT),
         "line-prequeue": replace(_WAITING, event_state="prequeue", now=_BEFORE_OPENING, wait_seconds=None),
@@ -195,6 +215,7 @@ def _holders() -> dict[str, View]:
 def _notices() -> dict[str, View]:
     return {
         "nik-invalid": replace(_NEWCOMER, notice="nik-invalid", form_nik="0071 2345 0590 01"),
+        "group-invalid": replace(_CHOOSING, notice="group-invalid", form_nik=NIK),
         "recovery-refused": replace(_NEWCOMER, notice="recovery-refused", form_nik=NIK),
         "store-unavailable": replace(
             _NEWCOMER, notice="store-unavailable", notice_retry_seconds=5, as_of_seconds=31.0, form_nik=NIK
@@ -214,6 +235,9 @@ def all_pages(pages: Pages, language: str) -> dict[str, str]:
         | {f"problem-{slug}": pages.problem(slug, 400, language, retry_seconds=5) for slug in PROBLEMS}
         | {
             "confirm": pages.confirm(states["join"], parse_nik(NIK), language),
+            "confirm-choice": pages.confirm(
+                replace(states["join-choice"], form_group="malam"), parse_nik(NIK), language
+            ),
             "confirm-unlikely": pages.confirm(states["join"], unlikely, language),
             "events": pages.event_list([EVENT, OTHER_EVENT], language),
             "no-events": pages.event_list([], language),

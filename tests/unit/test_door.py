@@ -17,7 +17,7 @@ SECRET = b"s" * 32
 KEY = new_key()
 VERIFIER = PassVerifier(public_jwks([KEY]), "prakerja")
 COOKIES = DoorCookies("prakerja", SECRET, secure=True)
-SESSION = DoorSession("prakerja", "AbCdEfGh01234_-9", int(NOW) * 1_000_000, int(NOW + 900) * 1_000_000)
+SESSION = DoorSession("prakerja", "AbCdEfGh01234_-9", int(NOW) * 1_000_000, int(NOW + 900) * 1_000_000, "malam")
 NONCE = COOKIES.new_nonce()
 SITE = "https://daftar.example"
 GATEWAY = "https://antre.example"
@@ -36,7 +36,7 @@ def visit(address: str = "/", *, method: str = "GET", html: bool = True, **cooki
 def token(event: str = "prakerja", nonce: Nonce | None = NONCE) -> str:
     hash_ = nonce.hash if nonce is not None else None
     started, expires = SESSION.session_started_us, SESSION.session_expires_us
-    return mint(Pass(event, SESSION.session, started, expires, int(NOW), int(NOW) + 120, hash_), KEY)
+    return mint(Pass(event, SESSION.session, started, expires, int(NOW), int(NOW) + 120, hash_, SESSION.group), KEY)
 
 
 def decide(asked: Visit, gate: Door | None = None, now: float = NOW) -> Verdict:
@@ -179,15 +179,20 @@ def test_the_door_cookie_belongs_to_one_event_and_one_secret() -> None:
         assert isinstance(decide(visit(door=held)), Redirect)
 
 
+Fields = tuple[str, str, int, int, str]
 session_ids = st.text("AZaz09_-", min_size=16, max_size=16)
 moments = st.integers(0, 10**17 - 1)
-fields = st.tuples(st.from_regex(r"[a-z0-9-]{1,40}", fullmatch=True), session_ids, moments, moments)
+groups = st.from_regex(r"[a-z0-9-]{0,12}", fullmatch=True)
+fields = st.tuples(st.from_regex(r"[a-z0-9-]{1,40}", fullmatch=True), session_ids, moments, moments, groups)
 
 
 # Without lengths these two would be signed as the same bytes.
-@example(("a", "A" * 16, 1, 23), ("a", "A" * 16, 12, 3))
+@example(("a", "A" * 16, 1, 23, "4"), ("a", "A" * 16, 12, 3, "4"))
+@example(("a", "A" * 16, 1, 23, ""), ("a", "A" * 16, 1, 2, "3"))
 @given(fields, fields)
-def test_two_sessions_share_no_door_cookie(one: tuple[str, str, int, int], two: tuple[str, str, int, int]) -> None:
+def test_two_sessions_share_no_door_cookie(
+    one: tuple[str, str, int, int, str], two: tuple[str, str, int, int, str]
+) -> None:
     macs = [DoorCookies(f[0], SECRET, secure=True).write_door(DoorSession(*f), 0).value[-43:] for f in (one, two)]
     assert (macs[0] == macs[1]) == (one == two)
 

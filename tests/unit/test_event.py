@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from admission.core.errors import Refused
 from admission.core.event import Event, EventState, origin_of
+from admission.core.nik import parse_nik
 from admission.core.record import EventRecord, state_at
 from antrean.commands.events import as_toml
 from tests.samples import TITLES, make_event, make_record
@@ -18,6 +20,8 @@ from tests.unit.repository import ROOT
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+CHOICE_TEXTS = {code: text | {"choice": "Sesi"} for code, text in TITLES.items()}
+GROUPS = {"pagi": {"id": "Pagi", "en": "Morning"}, "malam": {"id": "Malam", "en": "Evening"}}
 
 
 @pytest.mark.parametrize(
@@ -73,11 +77,45 @@ def test_instants_of_any_zone_are_the_same_instant() -> None:
         {"message": {"id": "é" * 141}},
         {"message": {"fr": "bonjour"}},
         {"unknown": 1},
+        {"group_by": "province", "identity": False},
+        {"group_by": "province", "group_quotas": {"pagi": 1}},
+        {"group_quotas": {"31": 1}},
+        {"group_by": "choice"},
+        {"group_by": "province", "groups": GROUPS},
+        {"group_by": "choice", "groups": GROUPS, "texts": TITLES},
+        {"group_by": "choice", "groups": GROUPS, "group_quotas": {"siang": 1}},
+        {"group_by": "choice", "groups": {"pagi": {"id": "Pagi"}}},
+        {"group_by": "choice", "groups": {"Pagi": {"id": "Pagi", "en": "Morning"}}},
+        {"group_by": "choice", "groups": {f"sesi-{n:07d}": {"id": "S", "en": "S"} for n in range(13)}},
     ],
 )
 def test_settings_that_cannot_work_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        make_event(**fields)
+        make_event(**{"texts": CHOICE_TEXTS, **fields})
+
+
+def test_a_group_is_the_province_of_the_nik_or_what_was_chosen() -> None:
+    nik = parse_nik("3171234505900123")
+    chosen = make_event(group_by="choice", groups=GROUPS, group_quotas={"malam": 1}, texts=CHOICE_TEXTS)
+    assert (chosen.group_of(nik, "malam"), chosen.group_of(None, "pagi")) == ("malam", "pagi")
+    assert make_event(group_by="province", group_quotas={"31": 1}).group_of(nik, None) == "31"
+    assert make_event().group_of(nik, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "choice"),
+    [
+        ({"group_by": "choice", "groups": GROUPS}, None),
+        ({"group_by": "choice", "groups": GROUPS}, ""),
+        ({"group_by": "choice", "groups": GROUPS}, "siang"),
+        ({"group_by": "province"}, "31"),
+        ({}, "pagi"),
+        ({}, ""),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(fields: dict[str, Any], choice: str | None) -> None:
+    with pytest.raises(Refused, match="group-invalid"):
+        make_event(texts=CHOICE_TEXTS, **fields).group_of(parse_nik("3171234505900123"), choice)
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -173,4 +211,15 @@ def test_the_example_file_with_everything_in_it_is_an_event_and_is_shown_as_one(
     assert (event.group_quotas["31"], event.waves[0].quota, event.order) == (48_000, 164_000, "draw")
     shown = as_toml(EventRecord(version=7, event=event, pepper="wrapped", postponed_from=NOW))
     assert shown.startswith("# version 7, wave 1, postponed from 2026-11-25T09:00:00+00:00\n")
+    assert Event.model_validate(tomllib.loads(shown)) == event
+
+
+def test_the_choice_in_the_example_file_is_one() -> None:
+    text = (ROOT / "deploy" / "event.toml").read_text(encoding="utf-8")
+    text = 'group_by = "choice"\n' + re.sub(r"^# (?=\[groups|morning =|evening =)", "", text, flags=re.M)
+    for choice, language in re.findall(r"choice = (\"\w+\") in \[texts\.(\w+)\]", text):
+        text = text.replace(f"\n[texts.{language}]\n", f"\n[texts.{language}]\nchoice = {choice}\n")
+    event = Event.model_validate(tomllib.loads(text))
+    assert (list(event.groups), event.texts["id"].choice) == (["morning", "evening"], "Sesi")
+    shown = as_toml(EventRecord(version=1, event=event, pepper="wrapped"))
     assert Event.model_validate(tomllib.loads(shown)) == event

@@ -20,12 +20,12 @@ from babel.messages.pofile import read_po
 import gateway.problems
 from admission.core.event import LANGUAGES
 from admission.core.nik import parse_nik
+from gateway.group_names import PROVINCES
 from gateway.page_language import Language
 from gateway.page_problems import PROBLEMS, problem_text
 from gateway.page_views import SLOTS_MAX
 from gateway.page_words import script_words
 from gateway.pages import Pages
-from gateway.provinces import PROVINCES
 from tests.unit.page_samples import EVENT, NIK, NOW, OPENING, OTHER_EVENT, all_pages, views
 
 GATEWAY = Path(gateway.__file__).parent

@@ -180,6 +180,16 @@ def test_a_binding_of_another_kind_is_refused(cnf: object) -> None:
     assert reason(signed(HEADER, CLAIMS | {"cnf": cnf})) == "claims"
 
 
+def test_a_pass_names_the_group_of_its_seat() -> None:
+    assert "group" not in CLAIMS
+    assert VERIFIER.verify(mint(PASS._replace(group="malam"), KEY), now=NOW).group == "malam"
+
+
+@pytest.mark.parametrize("group", ["", None, 31, "Malam", "a" * 13, "malam\n", ["malam"]])
+def test_a_group_of_another_shape_is_refused(group: object) -> None:
+    assert reason(signed(HEADER, CLAIMS | {"group": group})) == "claims"
+
+
 def test_a_claim_nobody_knows_is_refused() -> None:
     assert reason(signed(HEADER, CLAIMS | {"admin": True})) == "claims"
     assert reason(signed(HEADER, CLAIMS | {"sub": "short"})) == "claims"

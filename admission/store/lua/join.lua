@@ -2,7 +2,7 @@
 -- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
 -- KEYS[3 + i] index: hash, the bucket of entry i; only with identity
 -- ARGV[2 * i + 1] session of entry i, 12 bytes, '' without identity; ARGV[2 * i + 2] check, 6 bytes, and group
--- Returns: {now ms, JSON of the segments before the present one, present epoch, {{segment, number, known 0|1}, …}}
+-- Returns: {now ms, JSON of the segments before the present one, present epoch, {{segment, number, known 0|1, group}, …}}
 -- Cost: O(entries), at most 128
 local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
 if not session_us then return redis.error_reply('NOEVENT put the record first') end
@@ -13,10 +13,10 @@ for i = 3, #ARGV, 2 do
   local row = session ~= '' and read_row(bucket, session) or nil
   local alive = row ~= nil and not ended(row, running(KEYS[3], session, row.group, session_us))
   if alive and row.check == check and check ~= string.rep('\0', 6) then
-    places[#places + 1] = {row.segment, row.number, 1}
+    places[#places + 1] = {row.segment, row.number, 1, row.group}
   else
     size = size + 1
-    places[#places + 1] = {present, size, 0}
+    places[#places + 1] = {present, size, 0, group}
     if session ~= '' and not alive then
       write_row(bucket, session, {flags = 0, segment = present, number = size, check = check, group = group})
     end

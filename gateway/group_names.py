@@ -1,9 +1,11 @@
-"""The provinces of Indonesia by the code that a NIK begins with; names are not translated."""
+"""What groups are called: provinces by the code that a NIK begins with, and the names that an event gives."""
 
 from __future__ import annotations
 
-# Codes of the Ministry of Home Affairs, 38 provinces since 2022. A NIK keeps the code of the place
-# where it was first registered, so a code that is missing here is shown as it is and never refused.
+from admission.core.event import Event
+
+# Codes of the Ministry of Home Affairs, 38 provinces since 2022; names are not translated. A NIK keeps the code of the
+# place where it was first registered, so a code that is missing here is shown as it is and never refused.
 PROVINCES = {
     "11": "Aceh",
     "12": "Sumatera Utara",
@@ -49,3 +51,8 @@ PROVINCES = {
 def province_name(code: str) -> str:
     """The name of a province, or its code where that is not known."""
     return PROVINCES.get(code, code)
+
+
+def group_name(event: Event, group: str, language: str) -> str:
+    """The name of an event's group in a language; '' for no group."""
+    return event.groups[group][language] if group in event.groups else province_name(group)
