@@ -20,15 +20,16 @@ The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch
 present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present epoch),
 `serving` and `expired` (marks), `tat_us` (token bucket: theoretical arrival time of the next admission), `open_ms`
 (open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted` and
-`completed` (totals), `reserved` (seats of the quota that sessions hold), `lost` (sessions that Redis lost, which hold
-seats until `lost_until_us`). Of each group that has people on the site: `completed:<group>`, `reserved:<group>`, and
-`kept:<group>` (places called while it was full: after which, up to which, -1 while it is).
+`completed` (totals), `reserved` (seats of the quota that sessions hold), `lost` (sessions that Redis lost at
+`lost_at_us`, which hold seats until they must have ended). Of each group that has people on the site:
+`completed:<group>`, `reserved:<group>`, and `kept:<group>` (places called while it was full: after which, up to which,
+-1 while it is).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 
 A row of the index: flags (1 admitted, 2 completed, 4 left, 8 expired, 16 passed over: called while the group was full),
 the position of its epoch among all (2 bytes), the number (4 bytes), the check of the browser's key (6 bytes), the group
-(2 bytes, or none). Buckets keep small hashes, which Redis packs tightly.
+(up to 12 bytes, or none). Buckets keep small hashes, which Redis packs tightly.
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ def fold_line(snapshot: Snapshot) -> bytes:
         "admitted": snapshot.admitted,
         "completed": snapshot.completed,
         "reserved": snapshot.reserved,
-        "lapse_us": _seat_us(snapshot.record.event) if snapshot.record else 0,
     }
     if snapshot.groups:
         seen["groups"] = {
@@ -124,7 +123,8 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     if len(raw_record) > 1:
         record = seal.read(raw_record)
     line = read_line(fields)
-    lost = int(fields.get(b"lost", 0)) if int(now_us) < int(fields.get(b"lost_until_us", 0)) else 0
+    seat_us = _seat_us(record.event) if record else 0
+    lost = int(fields.get(b"lost", 0)) if int(now_us) < int(fields.get(b"lost_at_us", 0)) + seat_us else 0
     called = line.position(line.serving) - before.position(before.expired)
     return Snapshot(
         record=record,

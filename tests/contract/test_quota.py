@@ -154,7 +154,10 @@ async def test_who_came_and_found_the_group_full_is_not_waited_for(store: RedisS
 
 
 @pytest.mark.promise("A11")
-async def test_seats_of_sessions_that_redis_lost_stay_taken(store: RedisStore, redis_server: RedisServer) -> None:
+@pytest.mark.parametrize("looks", [False, True], ids=["", "a-look-at-the-empty-redis"])
+async def test_seats_of_sessions_that_redis_lost_stay_taken(
+    store: RedisStore, redis_server: RedisServer, looks: bool
+) -> None:
     hall = await hall_with(store, g31=2)
     await set_quota(hall, quota=3)
     guests = await people(hall, 3, JAKARTA)
@@ -165,6 +168,8 @@ async def test_seats_of_sessions_that_redis_lost_stay_taken(store: RedisStore, r
     record = hall.seen.record
     assert record is not None
     redis_server.client.flushall()
+    if looks:
+        assert (await hall.look()).record is None
     await hall.put(record)
     await hall.call()
     assert (hall.seen.completed, hall.seen.reserved, hall.seen.groups[JAKARTA][:2]) == (1, 1, (2, 0))

@@ -3,12 +3,13 @@ local function of(name, group) return group == '' and name or name .. ':' .. gro
 
 -- Whether as many have completed as a quota allows, and whether as many have a seat.
 local function filled(group)
-  local quota = tonumber(redis.call('HGET', EVENT, of('quota', group)) or -1)
+  local limits = redis.call('HMGET', EVENT, of('quota', group), 'seat_us')
+  local quota, seat_us = tonumber(limits[1] or -1), tonumber(limits[2] or 0)
   if quota < 0 then return false, false end
   local counts = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
   local completed, reserved = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
   -- Sessions that Redis lost may complete until they must have ended.
-  local lost = group == '' and now_us < tonumber(line.lost_until_us or 0) and tonumber(line.lost) or 0
+  local lost = group == '' and now_us < tonumber(line.lost_at_us or 0) + seat_us and tonumber(line.lost) or 0
   return completed >= quota, completed + reserved + lost >= quota
 end
 
@@ -30,7 +31,7 @@ end
 local function keep_lost(seen)
   local known = tonumber(line.completed or 0) + tonumber(line.reserved or 0)
   local lost = (seen.completed or 0) + (seen.reserved or 0) - known
-  if lost > 0 then line.lost, line.lost_until_us = whole(lost), whole(now_us + seen.lapse_us) end
+  if lost > 0 then line.lost, line.lost_at_us = whole(lost), whole(now_us) end
   for group, counts in pairs(seen.groups or {}) do
     local here = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
     local gone = counts[1] + counts[2] - tonumber(here[1] or 0) - tonumber(here[2] or 0)
