@@ -22,26 +22,26 @@ _TIMEOUT_SECONDS = 5.0
 settings.register_profile("antrean", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("antrean")
 
-# Tests run three at a time (`make test`), but a system test judges rates and wants the machine to itself: it holds the
-# lock alone, every other test shares it. Who waits for the lock stands in the door, so that nobody new gets past a
-# waiting system test. System tests come first: no server that other tests share is running yet.
+# Tests run three at a time (`make test`), but one that judges rates wants the machine to itself (`alone`): it holds the
+# lock alone, every other test shares it. Who waits for the lock stands in the door, so that nobody new gets past one
+# that waits to be alone. Those come first: no server that other tests share is running yet.
 _DOOR, _MACHINE = (os.open(Path(__file__).with_name(name), os.O_RDONLY) for name in ("conftest.py", "system"))
 
 
-def _wants_the_machine(item: pytest.Item) -> bool:
-    return item.get_closest_marker("system") is not None
+def _is(mark: str, item: pytest.Item) -> bool:
+    return item.get_closest_marker(mark) is not None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """System tests first; the order of all others, and among them, stays random."""
-    items.sort(key=_wants_the_machine, reverse=True)
+    """What wants the machine first, then what takes long; the order of all others, and among them, stays random."""
+    items.sort(key=lambda item: (_is("alone", item), _is("system", item)), reverse=True)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outside of pytest-timeout: a test's time begins when it may run
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
     """Run a test while it holds its share of the machine."""
     fcntl.flock(_DOOR, fcntl.LOCK_EX)
-    fcntl.flock(_MACHINE, fcntl.LOCK_EX if _wants_the_machine(item) else fcntl.LOCK_SH)
+    fcntl.flock(_MACHINE, fcntl.LOCK_EX if _is("alone", item) else fcntl.LOCK_SH)
     fcntl.flock(_DOOR, fcntl.LOCK_UN)
     try:
         return (yield)

@@ -264,6 +264,13 @@ def test_a_store_agrees_with_the_model(redis_server: RedisServer) -> None:
     live(redis_server)
 
 
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+@pytest.mark.promise("A11", "B2", "B4", "B5", "B10")
+def test_a_thousand_longer_lives_agree_with_the_model(redis_server: RedisServer) -> None:
+    live(redis_server, settings(EXAMPLES, max_examples=1_000, stateful_step_count=60))
+
+
 @pytest.mark.parametrize("shared_server", ["redis"], indirect=True)
 def test_a_mark_that_goes_back_makes_them_disagree(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "math.max(serving, math.min(", "math.max(0, math.min(", "advance")

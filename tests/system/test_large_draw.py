@@ -14,6 +14,7 @@ FREEZE_SECONDS, OPENING_SECONDS, PROOF_MS, VERIFY_SECONDS = 120, 1, 5, 300
 
 @pytest.mark.prove
 @pytest.mark.system
+@pytest.mark.alone
 @pytest.mark.timeout(900)
 @pytest.mark.promise("B9")
 async def test_a_million_are_drawn_and_checked_in_time(measured: Measured) -> None:

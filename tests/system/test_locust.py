@@ -52,6 +52,7 @@ async def load(folder: Path, *words: str) -> tuple[Outcome, dict[str, Any]]:
 
 
 @pytest.mark.system
+@pytest.mark.alone
 async def test_everybody_gets_through_a_sound_deployment(tmp_path: Path) -> None:
     # Generous: how fast it is, `make load` tells. That people come as often as asked needs the machine to itself.
     slack = ("--join-p99-seconds", "10", "--poll-p99-seconds", "5")

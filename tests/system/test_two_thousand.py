@@ -70,6 +70,7 @@ async def run(product: Product, count: int, *, stay_seconds: float, arrive_secon
 
 
 @pytest.mark.system
+@pytest.mark.alone
 @pytest.mark.timeout(180)
 @pytest.mark.promise("A1", "A2", "B3", "B4", "B6")
 async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) -> None:
@@ -82,6 +83,7 @@ async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) 
 
 
 @pytest.mark.system
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.promise("A1", "A2", "B3", "B4", "B6")
 async def test_the_capacity_binds_where_people_take_their_time(measured: Measured) -> None:
