@@ -40,7 +40,10 @@ async def _shown(phone: Phone, selector: str, text: str) -> None:
             return False
         return True
 
-    await eventually(shown, within_seconds=40)
+    try:
+        await eventually(shown, within_seconds=40)
+    except AssertionError as never:
+        raise AssertionError(f"never '{text}': {await phone.page.inner_text('body')}") from never
 
 
 @pytest.mark.promise("B3", "B9")
