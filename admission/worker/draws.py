@@ -75,7 +75,9 @@ class Draws:
             told = {"slug": record.event.slug, "sealing": sealing, "pause_seconds": pause_seconds}
             log.warning("draw-delayed", error=type(error).__name__, reason=str(error), **told)
         finally:
-            watch.task, watch.look_at = None, time.monotonic() + pause_seconds
+            watch.task = None
+            if watch.epoch == line.epoch:  # else another one began meanwhile, and is looked at at once
+                watch.look_at = time.monotonic() + pause_seconds
 
     async def _seal(self, record: EventRecord, line: Line) -> float:
         """Seal, if it is our turn; returns the seconds until the next look."""

@@ -11,6 +11,9 @@ from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from antrean.commands.processes import needed_redis
 
+# An operator would rather wait than be told to try again, and is not alone on a busy machine.
+_PATIENCE_SECONDS = 5.0
+
 
 @asynccontextmanager
 async def event_store(
@@ -22,7 +25,8 @@ async def event_store(
         ConfigurationError: without Redis' URL or a whole secrets file.
     """
     seal = SecretsFile(settings.secrets_path).seal()
-    connection = Connection(redis_url or needed_redis(settings), timeout_seconds=settings.redis_timeout_seconds)
+    patience_seconds = max(_PATIENCE_SECONDS, settings.redis_timeout_seconds)
+    connection = Connection(redis_url or needed_redis(settings), timeout_seconds=patience_seconds)
     store = RedisStore(connection, seal)
     try:
         yield store, RecordFiles(settings.data_dir, seal)

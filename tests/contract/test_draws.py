@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from admission.core.entries import NOBODY, SALT_KEY_BYTES
-from admission.core.line import NOWHERE
+from admission.core.line import FIRST_COME, NOWHERE, Segment
 from admission.core.record import EventRecord
 from admission.data_dir import EntryFiles
 from admission.store.protocol import BUCKETS
@@ -202,6 +203,26 @@ async def test_a_list_that_redis_lost_is_put_back_from_a_file(
 
     await eventually(is_back, within_seconds=10)
     await lasts(worker, redis_server, root)
+
+
+async def test_an_epoch_that_begins_during_a_look_is_looked_at_when_that_ends(
+    make_worker: WorkerMaker, redis_server: RedisServer
+) -> None:
+    one, other = make_worker("one"), make_worker("other")
+    await freeze(one.hall)
+    await lasts(one, redis_server, await one.sealed())
+    record, line = await one.tick(), one.hall.seen.line
+    await one.draws.close()
+    later = replace(line, segments=(*line.segments, Segment("2764040000123-9f3ab2c1", FIRST_COME, 0)))
+    redis_server.client.config_resetstat()
+    other.draws.see_to(record, line)
+
+    async def looked_again() -> bool:
+        other.draws.see_to(record, later)
+        stats = redis_server.client.info("commandstats")
+        return "cmdstat_hexists" in stats and stats["cmdstat_hexists"]["calls"] == 2
+
+    await eventually(looked_again)
 
 
 async def test_a_file_that_is_not_what_it_was_is_set_aside_and_never_put_back(

@@ -270,6 +270,12 @@ async def test_a_phone_in_the_same_network_over_plain_http(make_phone: PhoneMake
     site = hall.site("rumah", room, *options)
     await hall.open("rumah", origin=f"http://daftar.lan:{site.port}/")
     phone, nik = await make_phone(), new_nik()
+
+    async def served() -> bool:
+        status = await phone.context.request.get(f"http://{LAN_ADDRESS}:{plain.port}/v1/events/rumah/status")
+        return status.ok
+
+    await eventually(served, within_seconds=10)
     await phone.page.goto(f"http://daftar.lan:{site.port}/")
     await walk.join(phone, nik)
     await walk.sees_turn(phone)

@@ -82,7 +82,7 @@ class Launch:
     async def attempt(self, *words: str) -> Any:
         """Run `antrean …`."""
         variables = {"ANTREAN_REDIS_URL": self.deployment.server.url, "ANTREAN_DATA_DIR": str(self.deployment.data_dir)}
-        return await antrean_(self.folder, *words, **variables, ANTREAN_REDIS_TIMEOUT_SECONDS="5")
+        return await antrean_(self.folder, *words, **variables)
 
     async def event(self, verb: str, *words: str) -> str:
         """Run `antrean event VERB SLUG …`."""
