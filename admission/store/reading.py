@@ -32,6 +32,7 @@ def fold_line(snapshot: Snapshot) -> bytes:
         "expired": pack_place(line.expired),
         "admitted": snapshot.admitted,
         "completed": snapshot.completed,
+        "sessions": snapshot.sessions,
         "reserved": snapshot.reserved,
     }
     if snapshot.groups:
@@ -55,7 +56,7 @@ def limits_of(record: EventRecord) -> dict[str, int | float | str]:
         "burst": event.burst,
         "capacity": event.capacity,
         "quota": -1 if event.quota is None else event.quota,
-        "session_us": event.session_seconds * 1_000_000,
+        "session_us": _session_us(event),
         "seat_us": _seat_us(event),
         "groups": " ".join(event.group_quotas),
         **{f"quota:{group}": quota for group, quota in event.group_quotas.items()},
@@ -67,9 +68,13 @@ def limits_of(record: EventRecord) -> dict[str, int | float | str]:
     }
 
 
+def _session_us(event: Event) -> int:
+    return event.session_seconds * 1_000_000
+
+
 def _seat_us(event: Event) -> int:
     """For how long a session keeps its seat when nobody hears of it."""
-    return (event.session_seconds + event.settle_seconds) * 1_000_000
+    return _session_us(event) + event.settle_seconds * 1_000_000
 
 
 def _us(instant: datetime | None, none_us: int) -> int:
@@ -123,15 +128,17 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     if len(raw_record) > 1:
         record = seal.read(raw_record)
     line = read_line(fields)
-    seat_us = _seat_us(record.event) if record else 0
-    lost = int(fields.get(b"lost", 0)) if int(now_us) < int(fields.get(b"lost_at_us", 0)) + seat_us else 0
+    seat_us, session_us = (_seat_us(record.event), _session_us(record.event)) if record else (0, 0)
+    since_lost_us = int(now_us) - int(fields.get(b"lost_at_us", 0))
+    lost = int(fields.get(b"lost", 0)) if since_lost_us < seat_us else 0
+    lost_sessions = int(fields.get(b"lost_sessions", 0)) if since_lost_us < session_us else 0
     called = line.position(line.serving) - before.position(before.expired)
     return Snapshot(
         record=record,
         line=line,
         now_us=int(now_us),
         open_ms=int(fields.get(b"open_ms", 0)),
-        sessions=sessions,
+        sessions=sessions + lost_sessions,
         admitted=int(fields.get(b"admitted", 0)),
         completed=int(fields.get(b"completed", 0)),
         calls=tuple(
@@ -170,6 +177,7 @@ def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
         line=seen.line,
         admitted=seen.admitted,
         completed=seen.completed,
+        sessions=seen.sessions,
         reserved=seen.reserved,
         groups=seen.groups,
     )

@@ -35,8 +35,10 @@ class Seen:
     expired: Place = START
     admitted: int = 0
     completed: int = 0
+    running: set[bytes] = field(default_factory=set)
     reserved: dict[bytes, str] = field(default_factory=dict)
     lost: int = 0
+    lost_sessions: int = 0
     group_completed: Counter[str] = field(default_factory=Counter)
     kept: dict[str, tuple[Place, Place | None]] = field(default_factory=dict)
 
@@ -55,7 +57,6 @@ class Model:
     seen: Seen = field(default_factory=Seen)
     rows: dict[bytes, Row] = field(default_factory=dict)
     settled: set[Place] = field(default_factory=set)
-    running: set[bytes] = field(default_factory=set)
 
     def look(self) -> None:
         """A snapshot: the caller remembers the line."""
@@ -71,7 +72,7 @@ class Model:
         if row.left:
             return True
         if row.admitted:
-            return session not in self.running
+            return session not in self.line.running
         place = Place(row.segment, row.number)
         return place <= self.line.expired and not self._kept(row.group, place)
 
@@ -116,14 +117,14 @@ class Model:
             return "identity-in-line", False
         if mine and mine.completed:
             return "completed", False
-        if mine and mine.admitted and holder.session in self.running:
+        if mine and mine.admitted and holder.session in self.line.running:
             return "", True
         if holder.place in self.settled:
             return "session-lapsed" if mine and mine.admitted and not mine.left else "left", False
         problem = self._event_problem(holder.group) or self._place_problem(holder) or self._door_problem()
         if problem:
             return problem, False
-        self.running.add(holder.session)
+        self.line.running.add(holder.session)
         self.line.reserved[holder.session] = holder.group
         self.settled.add(holder.place)
         self.line.admitted += 1
@@ -150,7 +151,7 @@ class Model:
     def _door_problem(self) -> str:
         taken = self.line.completed + len(self.line.reserved) + self.line.lost
         reserved = self.quota is not None and taken >= self.quota
-        return "door-busy" if reserved or len(self.running) >= self.capacity else ""
+        return "door-busy" if reserved or len(self.line.running) + self.line.lost_sessions >= self.capacity else ""
 
     def leave(self, holder: Holder) -> str:
         """Problem, or '' when left."""
@@ -159,17 +160,17 @@ class Model:
             return "completed"
         if mine:
             mine.left = True
-            self.running.discard(holder.session)
+            self.line.running.discard(holder.session)
             self.line.reserved.pop(holder.session, None)
         self.settled.add(holder.place)
         return ""
 
     def report(self, kind: str, session: bytes) -> str:
         """Result of one report."""
-        row, ran = self.rows.get(session), session in self.running
+        row, ran = self.rows.get(session), session in self.line.running
         if self.line.reserved.get(session) == (row.group if row else ""):
             self.line.reserved.pop(session)
-        self.running.discard(session)
+        self.line.running.discard(session)
         if row and row.completed:
             return "repeated"
         if kind == "completed":
@@ -198,10 +199,11 @@ class Model:
 
     def lapse(self, session: bytes) -> None:
         """A session runs out; its seat waits for word of a completion."""
-        self.running.discard(session)
+        self.line.running.discard(session)
 
     def restart(self) -> None:
         """Redis comes back with all its data."""
+        self._lose_sessions()
         self.line.sizes.append(0)
         self.tick()
 
@@ -209,13 +211,18 @@ class Model:
         """Redis comes back with nothing but what the caller saw."""
         self.rows.clear()
         self.settled.clear()
-        self.running.clear()
         self.line = deepcopy(self.seen)
         self.line.lost += len(self.line.reserved)
+        self._lose_sessions()
+        self.line.running.clear()
         self.line.group_completed.update(self.line.reserved.values())
         self.line.reserved.clear()
         self.line.sizes.append(0)
         self.tick()
+
+    def _lose_sessions(self) -> None:
+        """At a new life, rather too many than too few of those that were running count as lost."""
+        self.line.lost_sessions = min(self.line.lost, len(self.line.running) + self.line.lost_sessions)
 
     def unclaimed(self) -> int:
         """People called, in grace, who neither claimed nor left."""

@@ -169,6 +169,30 @@ async def test_capacity_bounds_the_sessions_at_once(store: RedisStore, redis_ser
     assert most_at_once(sessions) == 20
 
 
+@pytest.mark.promise("A2")
+@pytest.mark.parametrize("looks", [False, True], ids=["", "a-look-at-the-empty-redis"])
+async def test_sessions_that_redis_lost_count_until_they_must_have_ended(
+    store: RedisStore, redis_server: RedisServer, looks: bool
+) -> None:
+    hall = await Hall(store).open(capacity=3)
+    guests = await hall.join_all(range(1, 6))
+    await hall.call()
+    assert [claimed.problem for claimed in await hall.claim_all(guests[:2])] == ["", ""]
+    record = (await hall.look()).record
+    assert record is not None
+    redis_server.client.flushall()
+    if looks:
+        await hall.look()
+    await hall.put(record)
+    await hall.call()
+    redis_server.client.hset(hall.keys.line, "tat_us", 0)
+    assert hall.seen.sessions == 2
+    assert [claimed.problem for claimed in await hall.claim_all(guests[2:])] == ["", "door-busy", "door-busy"]
+    redis_server.client.hincrby(hall.keys.line, "lost_at_us", -record.event.session_seconds * 1_000_000)
+    assert (await hall.look()).sessions == 1
+    assert [claimed.problem for claimed in await hall.claim_all(guests[3:])] == ["", ""]
+
+
 async def test_a_door_without_capacity_would_be_noticed(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "active >= capacity", "false", "claim")
     hall = await Hall(store).open(capacity=20)

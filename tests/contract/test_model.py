@@ -139,7 +139,7 @@ class Lives(RuleBasedStateMachine):
     def lapse(self, pick: int) -> None:
         guest = self.guest(pick)
         session = self.hall.holder(guest).session
-        if session in self.model.running:
+        if session in self.model.line.running:
             self.hall.lapse(self.server, guest)
             self.model.lapse(session)
 
@@ -228,7 +228,7 @@ class Lives(RuleBasedStateMachine):
         admitted = bool(mine and mine.admitted)
         assert (trace.admitted, trace.completed) == (admitted, bool(mine and mine.completed))
         assert trace.left == bool((mine and mine.left) or (holder.place in self.model.settled and not admitted))
-        assert (trace.session_started_us is not None) == (admitted and holder.session in self.model.running)
+        assert (trace.session_started_us is not None) == (admitted and holder.session in self.model.line.running)
 
     @invariant()
     def the_line_is_the_same(self) -> None:
@@ -244,7 +244,8 @@ class Lives(RuleBasedStateMachine):
             assert taken.completed + taken.reserved == self.model.taken(group)
             assert (taken.kept_after, taken.kept_upto) == line.kept.get(group, (None, None))
         assert seen.reserved == len(line.reserved) + line.lost
-        assert (seen.sessions, seen.unclaimed) == (len(self.model.running), self.model.unclaimed())
+        assert seen.sessions == len(line.running) + line.lost_sessions
+        assert seen.unclaimed == self.model.unclaimed()
 
     @invariant()
     def no_promise_is_broken(self) -> None:

@@ -1,6 +1,11 @@
 -- Purpose: stands between the prelude and epochs: seats of the quotas, in total (group '') and of each group.
 local function of(name, group) return group == '' and name or name .. ':' .. group end
 
+-- Those that Redis lost, as long as they may run or be completed: of `lost` or `lost_sessions`.
+local function missing(name, for_us)
+  return now_us < tonumber(line.lost_at_us or 0) + for_us and tonumber(line[name]) or 0
+end
+
 -- Whether as many have completed as a quota allows, and whether as many have a seat.
 local function filled(group)
   local limits = redis.call('HMGET', EVENT, of('quota', group), 'seat_us')
@@ -8,8 +13,7 @@ local function filled(group)
   if quota < 0 then return false, false end
   local counts = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
   local completed, reserved = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
-  -- Sessions that Redis lost may complete until they must have ended.
-  local lost = group == '' and now_us < tonumber(line.lost_at_us or 0) + seat_us and tonumber(line.lost) or 0
+  local lost = group == '' and missing('lost', seat_us) or 0
   return completed >= quota, completed + reserved + lost >= quota
 end
 
@@ -26,12 +30,16 @@ local function release(sessions, session, group)
   if redis.call('ZREM', sessions, session .. group) == 1 then count('reserved', group, -1) end
 end
 
--- Sessions of which Redis knows nothing any more count as seats taken: in total until they must have ended. Whose group
+-- Sessions of which Redis knows nothing any more hold seats and count as running until they must have ended. Whose group
 -- they were of nobody can tell then, so that they take its seats for good.
 local function keep_lost(seen)
   local known = tonumber(line.completed or 0) + tonumber(line.reserved or 0)
   local lost = (seen.completed or 0) + (seen.reserved or 0) - known
-  if lost > 0 then line.lost, line.lost_at_us = whole(lost), whole(now_us) end
+  if lost > 0 then
+    line.lost, line.lost_at_us = whole(lost), whole(now_us)
+    -- Rather too many than too few: of those that were running some may still be here, after several losses.
+    line.lost_sessions = whole(math.min(lost, seen.sessions or 0))
+  end
   for group, counts in pairs(seen.groups or {}) do
     local here = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
     local gone = counts[1] + counts[2] - tonumber(here[1] or 0) - tonumber(here[2] or 0)
