@@ -31,6 +31,7 @@ PROMISES = {
     "B5": "Joining again from the same browser, or with the recovery code, gives the same place while it lives",
     "B6": "First come, first served: inversions at the claim stay within rate × front poll interval + the cap on "
     "called and unclaimed",
+    "B7": "No-shows do not stall the line: 0.9 of the rate at 0 to 90 % no-shows, once they are known",
     "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-# People called who have not claimed yet, in seconds of rate. Enough that a free seat always has somebody at the
+# People called lately who have not claimed yet, in seconds of rate. Enough that a free seat always has somebody at the
 # door between two polls of the front; more would let late answers overtake, fewer would leave the origin idle.
 UNCLAIMED_SECONDS = 3.0
+# People who are expected to come, in seconds of rate: as long as nearly everybody takes from the call to the door.
+EXPECTED_SECONDS = 30.0
 NO_SEATS = "no-seats"
 
 
@@ -20,6 +22,10 @@ class Sample:
         rate_per_second: the configured rate, above 0.
         waiting: people behind the mark.
         unclaimed: people called who neither claimed nor left, and whose grace has not ended.
+        lately: those of them who were called so lately that they may be on their way.
+        due: people to call now so that, by experience, as many come as may enter; see core.turnout.
+        expected: people on their way, by experience; below `lately` where some stay away.
+        ratio: the share of the called who come, above 0 to 1.
         seats_left: free seats of the quota; None: no quota.
     """
 
@@ -27,6 +33,10 @@ class Sample:
     rate_per_second: float
     waiting: int
     unclaimed: int
+    lately: int
+    due: int = 0
+    expected: float = 0.0
+    ratio: float = 1.0
     seats_left: int | None = None
 
 
@@ -39,21 +49,21 @@ class Decision:
 
 
 def decide(sample: Sample) -> Decision:
-    """Call until 3 s of rate are called and unclaimed; never past the tail of the line, nor more than there are seats.
+    """Call until 3 s of rate are called lately and unclaimed, or as many as are due where not all of them come.
 
-    Whoever is called may count on a seat of the whole quota: its last ones are not offered twice.
+    Never past the tail of the line, nor more than there are seats: whoever is called may count on a seat of the whole
+    quota, and its last ones are not offered twice. Never more than are expected to take 30 s of rate.
 
     The worker may be wrong, or three of them may decide at once: the mark only takes the highest target, and the
     token bucket in the claim holds the rate.
-
-    Weakness: everybody called counts as alive until the grace ends, so silent people at the front hold seats of
-    the 3 s for that long.
     """
     if not sample.open:
         return Decision(0, "not-open")
     if sample.waiting == 0:
         return Decision(0, "nobody-waits")
-    room = max(1, ceil(UNCLAIMED_SECONDS * sample.rate_per_second)) - sample.unclaimed
+    stock = max(1, ceil(UNCLAIMED_SECONDS * sample.rate_per_second)) - sample.lately
+    most = max(1, int((EXPECTED_SECONDS * sample.rate_per_second - sample.expected) / sample.ratio))
+    room, reason = (stock, "fill-unclaimed") if stock >= sample.due else (min(sample.due, most), "for-no-shows")
     if room <= 0:
         return Decision(0, "enough-unclaimed")
     if sample.seats_left is not None and room > sample.seats_left - sample.unclaimed:
@@ -61,4 +71,4 @@ def decide(sample: Sample) -> Decision:
         return Decision(min(offered, sample.waiting), "last-seats" if offered else NO_SEATS)
     if room >= sample.waiting:
         return Decision(sample.waiting, "whole-line")
-    return Decision(room, "fill-unclaimed")
+    return Decision(room, reason)

@@ -204,6 +204,9 @@ class Store(Protocol):
     async def advance(self, slug: str, target: Place) -> Place:
         """Move the mark up to a target, never back and never past the tail; returns where it stands."""
 
+    async def answered(self, slug: str, marks: Sequence[Place]) -> list[int]:
+        """How many were admitted or left, of those after each mark and up to the next; marks never go back."""
+
     async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
         """All of BUCKETS_AT_ONCE buckets of the index, in no order: the session, and flags, segment, number of its Row.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from admission.core.applicant import Trace
@@ -188,6 +188,18 @@ class RedisStore:
         keys = [event.keys.calls, event.keys.sessions]
         serving, _, _ = await self._mutate("advance", event, keys, [pack_place(target)])
         return unpack_place(int(serving))
+
+    async def answered(self, slug: str, marks: Sequence[Place]) -> list[int]:
+        """See Store."""
+        event = self._event(slug)
+        runs = [(step, *run) for step, pair in enumerate(pairwise(marks)) for run in event.line.runs(*pair)]
+        counts = [0] * max(0, len(marks) - 1)
+        if runs:
+            keys = [event.keys.settled(segment) for _, segment, _, _ in runs]
+            ranks = [rank for _, _, first, last in runs for rank in (first, last)]
+            for (step, *_), count in zip(runs, await self._redis.run(script("answered"), keys, ranks), strict=True):
+                counts[step] += count
+        return counts
 
     async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
         """See Store."""

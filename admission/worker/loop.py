@@ -14,6 +14,7 @@ from admission.core.changes import next_wave
 from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
+from admission.core.turnout import Look, Turnout
 from admission.data_dir import RecordFiles
 from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
@@ -41,6 +42,7 @@ class Worker:
         self._tick_seconds = tick_seconds
         self._draws = draws
         self._records: dict[str, EventRecord] = {}
+        self._turnouts: dict[str, Turnout] = {}
         self._ticked_at = time.monotonic()
 
     @property
@@ -100,12 +102,17 @@ class Worker:
         event = self._records[slug].event
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
         state = state_at(self._records[slug], now, snapshot.completed)
+        turnout = await self._learn(slug, snapshot)
         decision = decide(
             Sample(
                 open=state is EventState.OPEN,
                 rate_per_second=event.rate_per_second,
                 waiting=snapshot.line.waiting,
                 unclaimed=snapshot.unclaimed,
+                lately=turnout.lately(snapshot.unclaimed),
+                due=turnout.due,
+                expected=turnout.expected,
+                ratio=turnout.ratio,
                 seats_left=snapshot.taken().left(event.quota),
             )
         )
@@ -114,6 +121,26 @@ class Worker:
         # Asked even when nobody is to be called: it runs the open clock and ends graces.
         await self._store.advance(slug, snapshot.line.mark_after(decision.people))
         self._observe(slug, snapshot, state, decision)
+
+    async def _learn(self, slug: str, snapshot: Snapshot) -> Turnout:
+        """How many of those called come, as of this look."""
+        turnout = self._turnouts.setdefault(slug, Turnout())
+        line, event = snapshot.line, self._records[slug].event
+        turnout.see(
+            Look(
+                open_ms=snapshot.open_ms,
+                epoch=line.epoch,
+                serving=line.serving,
+                position=line.position(line.serving),
+                admitted=snapshot.admitted,
+                sessions=snapshot.sessions,
+                capacity=event.capacity,
+                rate_per_second=event.rate_per_second,
+            )
+        )
+        turnout.learn(await self._store.answered(slug, turnout.marks))
+        self._metrics.turnout.labels(slug).set(turnout.ratio)
+        return turnout
 
     async def _go_on(self, record: EventRecord, state: EventState) -> None:
         """The next wave becomes the present one; several workers may do it at once, and it happens once."""

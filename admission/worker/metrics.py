@@ -23,6 +23,7 @@ class WorkerMetrics:
         self.serving = gauge("serving_position", "People called since the line began: where the mark stands.")
         self.target = gauge("target_position", "Where the last decision wants the mark.")
         self.unclaimed = gauge("called_unclaimed", "People called, in grace, who neither claimed nor left.")
+        self.turnout = gauge("turnout_ratio", "Share of the called who come, learnt from those called lately.")
         self.sessions = gauge("sessions", "Running sessions.")
         self.capacity = gauge("capacity", "Sessions allowed at once.")
         self.target_rate = gauge("target_rate_per_second", "Admissions per second that are allowed now.")

@@ -58,6 +58,7 @@ FIGURES = (
     Shown(
         "Called, unclaimed", "In their grace, not yet inside.", _PEOPLE, {"called": _line("antrean_called_unclaimed")}
     ),
+    Shown("Turnout", "Share of the called who come.", _SHARE, {"turnout": _line("antrean_turnout_ratio")}),
     Shown("Sessions", "People on the site now.", _PEOPLE, {"sessions": _line("antrean_sessions")}),
     Shown(
         "Admitted", "Sessions begun since the event's first.", _PEOPLE, {"admitted": _line("antrean_admitted_people")}

@@ -108,9 +108,23 @@ async def test_the_decision_keeps_three_seconds_of_rate_called_and_unclaimed(sto
     await hall.join_all(range(1, 101))
     for _ in range(5):
         seen = await hall.look()
-        decision = decide(Sample(True, 10.0, seen.line.waiting, seen.unclaimed))
+        decision = decide(Sample(True, 10.0, seen.line.waiting, seen.unclaimed, seen.unclaimed))
         await store.advance(hall.slug, seen.line.mark_after(decision.people))
     assert (await hall.look()).line.serving == Place(0, 30)
+
+
+async def test_who_answered_is_told_between_marks(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await Hall(store).open()
+    guests = await hall.join_all(range(1, 11))
+    redis_server.client.hset(hall.keys.line, "life", "another")
+    guests += await hall.join_all(range(11, 21))
+    await hall.call()
+    assert await store.answered(hall.slug, [Place(0, 0), Place(1, 10)]) == [0]
+    await hall.claim_all([guests[0], guests[4], guests[9], guests[10]])
+    await hall.leave(guests[19])
+    marks = [Place(0, 0), Place(0, 4), Place(0, 4), Place(1, 5), Place(1, 10)]
+    assert await store.answered(hall.slug, marks) == [1, 0, 3, 1]
+    assert await store.answered(hall.slug, []) == await store.answered(hall.slug, marks[:1]) == []
 
 
 async def test_what_a_snapshot_tells_of_the_mark_never_goes_back(store: RedisStore, redis_server: RedisServer) -> None:
