@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from admission.core.changes import with_settings
+from admission.settings import load_settings
+from admission.store.change import change_event
 from antrean.commands.demo_event import demo_event
+from antrean.commands.store import event_store
 from tests.eventually import eventually
 from tests.integration.applicants import Api, new_key, new_nik
 from tests.integration.deployment import Deployment, Gateway, Process, await_sync
@@ -95,7 +100,8 @@ class Whole(_Talkative):
         self.event = "prakerja"
         self.gateway = self.origin = ""
         self.worker_metrics = ""
-        self.rows = Rows(folder / "data" / "demo")
+        self.data_dir = folder / "data"
+        self.rows = Rows(self.data_dir / "demo")
 
     def ready(self) -> list[str]:
         """See Process; also learns the addresses."""
@@ -115,7 +121,13 @@ class Whole(_Talkative):
 
     def crowd(self) -> Crowd:
         """Other people in the same line."""
-        return Crowd(self.gateway, self.event, self.worker_metrics, CALLED_AT_ONCE)
+        return Crowd(self.gateway, self.event, self.worker_metrics, CALLED_AT_ONCE, self._limit)
+
+    async def _limit(self, quota: int | None) -> None:
+        async with event_store(load_settings(data_dir=self.data_dir)) as (store, _):
+            await change_event(
+                store, self.event, lambda record, _: with_settings(record, quota=quota), verb="quota", by="test"
+            )
 
 
 class Hall:
@@ -183,7 +195,9 @@ class Hall:
 
     def crowd(self, slug: str) -> Crowd:
         """Other people in an event's line."""
-        return Crowd(self.url, slug, self._worker_metrics, HALL_CALLED_AT_ONCE)
+        return Crowd(
+            self.url, slug, self._worker_metrics, HALL_CALLED_AT_ONCE, lambda quota: self.change(slug, quota=quota)
+        )
 
 
 async def gauges(metrics: str, event: str) -> dict[str, float]:
@@ -197,15 +211,28 @@ async def gauges(metrics: str, event: str) -> dict[str, float]:
 class Crowd:
     """Other people in the same line, who use the JSON API and do only what the test has them do.
 
+    They stay where they are because of a quota that has a seat for each of those called and no other: without it the
+    worker would call past them, once it has learnt that they do not come.
+
     Args:
-        called_at_once: how many the worker calls before somebody has to claim or go.
+        called_at_once: how many are called before somebody has to claim or go.
+        limit: sets the event's quota.
     """
 
-    def __init__(self, gateway: str, event: str, metrics: str, called_at_once: int) -> None:
+    def __init__(
+        self,
+        gateway: str,
+        event: str,
+        metrics: str,
+        called_at_once: int,
+        limit: Callable[[int | None], Awaitable[None]],
+    ) -> None:
         self._session = aiohttp.ClientSession(gateway, cookie_jar=aiohttp.DummyCookieJar())
         self._api = Api(self._session, event)
         self._metrics = metrics
         self._called_at_once = called_at_once
+        self._limit = limit
+        self._quota = 0
         self._people: list[tuple[str, str]] = []
 
     async def __aenter__(self) -> Crowd:
@@ -213,16 +240,25 @@ class Crowd:
 
     async def __aexit__(self, *_: object) -> None:
         try:
+            await self._limit(None)
             await self.go(len(self._people))
         finally:
             await self._session.close()
 
     async def gather(self, waiting: int) -> None:
         """So many people come that the next one waits behind this many, or more; returns when nobody moves."""
+        await self._hold()
         for _ in range(self._called_at_once + waiting):
             key = new_key()
             self._people.append((key, (await self._api.joined(new_nik(), key=key))["ticket"]))
         await eventually(self._stands, within_seconds=20)
+
+    async def _hold(self) -> None:
+        """Leave as many seats as may be called at once."""
+        told = await gauges(self._metrics, self._api.slug)
+        taken = int(told.get("antrean_completed_people", 0) + told.get("antrean_reserved_people", 0))
+        self._quota = taken + self._called_at_once
+        await self._limit(self._quota)
 
     async def _stands(self) -> bool:
         told = await gauges(self._metrics, self._api.slug)
@@ -243,3 +279,5 @@ class Crowd:
                 return (await self._api.claim(ticket, key=key)).status in (200, 201)
 
             await eventually(claimed, within_seconds=20)
+        self._quota += people
+        await self._limit(self._quota)
