@@ -66,8 +66,8 @@ class Applicant:
         self._cookies: dict[str, str] = {}
         self._steps = 0
 
-    async def walk(self, stay_seconds: float) -> None:
-        """From the site's address to a registration.
+    async def walk(self, stay_seconds: float, reaction_seconds: float, no_shows: float) -> None:
+        """From the site's address to a registration; a no-show is gone once called.
 
         Raises:
             Lost: when an answer came that this way does not have.
@@ -76,6 +76,10 @@ class Applicant:
             target, nonce_hash = await self._arrive()
             await self._join()
             await self._wait()
+            if random.random() < no_shows:
+                self._history.tell("no-show", self.who)
+                return
+            await asyncio.sleep(random.uniform(0, reaction_seconds))
             token = await self._claim(target, nonce_hash)
             await self._enter(target, token)
             await asyncio.sleep(stay_seconds)
@@ -169,10 +173,10 @@ class Applicant:
         self._history.tell("register", self.who)
 
 
-async def _one(applicant: Applicant, history: History, arrive_seconds: float, stay_seconds: float) -> bool:
+async def _one(applicant: Applicant, history: History, arrive_seconds: float, options: argparse.Namespace) -> bool:
     await asyncio.sleep(arrive_seconds)
     try:
-        await applicant.walk(stay_seconds)
+        await applicant.walk(options.stay_seconds, options.reaction_seconds, options.no_shows)
     except Lost as lost:
         history.tell("lost", applicant.who, reason=str(lost))
         return False
@@ -186,9 +190,7 @@ async def run(options: argparse.Namespace) -> int:
         people = [
             Applicant(person, options.site, options.gateway, options.event, history) for person in range(options.count)
         ]
-        walks = (
-            _one(each, history, random.uniform(0, options.arrive_seconds), options.stay_seconds) for each in people
-        )
+        walks = (_one(each, history, random.uniform(0, options.arrive_seconds), options) for each in people)
         async with asyncio.timeout(options.limit_seconds):
             arrived = await asyncio.gather(*walks)
     return arrived.count(False)
@@ -203,6 +205,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, required=True, help="how many people")
     parser.add_argument("--arrive-seconds", type=float, required=True, help="all arrive within, evenly spread")
     parser.add_argument("--stay-seconds", type=float, required=True, help="time a person takes for the form")
+    parser.add_argument("--reaction-seconds", type=float, default=0.0, help="at most that from the call to the claim")
+    parser.add_argument("--no-shows", type=float, default=0.0, help="the share of the called who never claim")
     parser.add_argument("--limit-seconds", type=float, required=True, help="nobody walks longer")
     parser.add_argument("--history", type=Path, required=True, help="file to write")
     return min(1, uvloop.run(run(parser.parse_args())))

@@ -1,0 +1,45 @@
+"""Half of the called stay away and the others take their time, against the real processes (B7)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+
+from tests.promises import Measured
+from tests.system.judge import Limits, judge, mints_us, read_history, read_site
+from tests.system.product import Product
+
+LIMITS = Limits(rate_per_second=20, burst=5, capacity=1_000)
+APPLICANTS, NO_SHOWS, REACTION_SECONDS = 3_600, 0.5, 20
+# The first half minute tells how many come; after that the line is long enough for these seconds.
+FROM_SECONDS, UNTIL_SECONDS = 60, 95
+_REACHED = 0.9
+
+
+@pytest.mark.prove
+@pytest.mark.system
+@pytest.mark.alone
+@pytest.mark.timeout(300)
+@pytest.mark.promise("B7")
+async def test_half_of_the_called_stay_away_and_the_rate_is_kept(measured: Measured) -> None:
+    async with Product(asdict(LIMITS)) as product:
+        people, path = await product.applicants(
+            APPLICANTS,
+            no_shows=NO_SHOWS,
+            reaction_seconds=REACTION_SECONDS,
+            stay_seconds=1,
+            arrive_seconds=20,
+            limit_seconds=240,
+        )
+        assert await people.wait() == 0
+        history, site = read_history(path), read_site(product.site_folder / "registrations.sqlite3")
+    assert sum(line["op"] == "no-show" for line in history) > 0.4 * APPLICANTS
+    broken = {breach.promise for breach in judge(history, site, LIMITS)}
+    assert broken <= {"B1", "B6"}, "who stays away does not register, and who is late is overtaken"
+    mints = mints_us(history)
+    seconds = [(mint - mints[0]) / 1_000_000 for mint in mints]
+    assert seconds[-1] > UNTIL_SECONDS + REACTION_SECONDS, "inconclusive: the line ended too soon"
+    reached = sum(FROM_SECONDS <= each < UNTIL_SECONDS for each in seconds) / (UNTIL_SECONDS - FROM_SECONDS)
+    measured("B7", f"{NO_SHOWS:.0%} no-shows, up to {REACTION_SECONDS} s to the button: {reached:.1f}/s of 20")
+    assert reached >= _REACHED * LIMITS.rate_per_second
