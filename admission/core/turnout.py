@@ -80,8 +80,8 @@ class Turnout:
         self._cohorts: list[tuple[float, int, int]] = []
 
     def see(self, look: Look) -> None:
-        """Note one look; they come in the order of the open clock."""
-        if self._look is not None and look.epoch != self._look.epoch:
+        """Note one look. Another life of the data may have another open clock: what was seen before is forgotten."""
+        if self._look is not None and (look.epoch != self._look.epoch or look.open_ms < self._look.open_ms):
             self._forget()
         rate = look.rate_per_second
         self._stretch = max(1.0, 1 / rate)
@@ -105,7 +105,7 @@ class Turnout:
         """All but the ratio and the pace: who was called before must be asked about no more."""
         self._marks.clear()
         self._steps.clear()
-        self._cohorts, self._look = [], None
+        self._cohorts, self._look, self._full_at = [], None, -inf
 
     def _nearer(self, memory_seconds: float) -> float:
         """The weight of what was just seen."""
