@@ -176,9 +176,10 @@ class Gateway:
         """
         snapshot = await self.store.snapshot(slug)
         room = self.rooms.get(slug)
+        if room is not None and room.record.outdates(snapshot.record):
+            await self.store.put_event(room.record)
+            return
         if snapshot.record is None:
-            if room is not None:
-                await self.store.put_event(room.record)
             return
         known_version = room.record.version if room is not None and self.ready else 0
         if room is None:

@@ -51,6 +51,10 @@ class EventRecord(BaseModel):
     postponed_from: AwareDatetime | None = None
     change: Change | None = None
 
+    def outdates(self, other: EventRecord | None) -> bool:
+        """Whether the store has less than this: nothing, or an earlier version of the same event."""
+        return other is None or (other.pepper == self.pepper and other.version < self.version)
+
     @property
     def awaits_draw(self) -> bool:
         """Whether an order is to be drawn, and is not yet: nobody is called before."""

@@ -76,9 +76,11 @@ class Worker:
         self._metrics.tick_failures.labels(slug)  # at 0 before its first step, which `rate` would not see else
         try:
             snapshot = await self._store.snapshot(slug)
+            held = self._records.get(slug)
+            if held is not None and held.outdates(snapshot.record):
+                await self._store.put_event(held)  # Redis lost the event, or a change of it; we did not
+                return
             if snapshot.record is None:
-                if record := self._records.get(slug):
-                    await self._store.put_event(record)  # Redis lost the event; we did not
                 return
             self._hold(snapshot.record)
             await self._act(slug, snapshot)

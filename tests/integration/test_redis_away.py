@@ -6,12 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import NamedTuple
 
 import aiohttp
 import pytest
 from bs4 import BeautifulSoup
 
+from admission.core.changes import with_message
+from admission.core.record import EventRecord
+from admission.store.connection import Connection
+from admission.store.redis import RedisStore
 from tests.eventually import eventually
 from tests.integration.applicants import Answer, Api, Browser, ask, new_key, new_nik
 from tests.integration.conftest import open_slowly
@@ -286,3 +291,31 @@ async def test_an_emptied_redis_gets_its_events_back(api: Api, away: Away) -> No
     assert newcomer["epoch"] > joined["epoch"]
     assert newcomer["place"]["segment"] > joined["place"]["segment"]
     assert (await api.current(joined["ticket"])).body["place"] == joined["place"]
+
+
+async def test_a_change_outlives_a_redis_that_got_an_older_record_back(api: Api, away: Away) -> None:
+    """A process that had not seen the change may be the first to put the event back: the highest version stands."""
+
+    def with_a_word(record: EventRecord, _: datetime) -> EventRecord:
+        return with_message(record, {"en": "Patience"})
+
+    async def told() -> bool:
+        return bool((await api.call("GET", "status")).body["message"] == {"en": "Patience"})
+
+    store = RedisStore(Connection(away.server.url, timeout_seconds=5), away.deployment.secrets.seal())
+    try:
+        older = (await store.snapshot(SLUG)).record
+        assert older is not None
+        changed = await away.deployment.change_event(SLUG, with_a_word)
+        await eventually(told, within_seconds=10)
+        away.server.client.flushall()
+        await store.put_event(older)
+
+        async def stands() -> bool:
+            record = (await store.snapshot(SLUG)).record
+            return record is not None and record.version == changed.version
+
+        await eventually(stands, within_seconds=10)
+        assert await told()
+    finally:
+        await store.close()
