@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from admission.core.errors import ConfigurationError
@@ -24,7 +25,8 @@ def with_settings(record: EventRecord, **settings: Any) -> EventRecord:
 
 def at_rate(record: EventRecord, rate_per_second: float, burst: int | None) -> EventRecord:
     """The record with another rate; a burst that is not named shrinks to what the rate allows, and never grows."""
-    allowed = burst if burst is not None else min(record.event.burst, max(1, int(rate_per_second)))
+    fitting = max(1, int(rate_per_second)) if isfinite(rate_per_second) else 1  # what is no rate is refused below
+    allowed = burst if burst is not None else min(record.event.burst, fitting)
     return with_settings(record, rate_per_second=rate_per_second, burst=allowed)
 
 

@@ -88,6 +88,9 @@ class Worker:
         except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
             log.warning("tick-failed", slug=slug, reason=str(error))
+        except Exception as error:  # our mistake in one event must not end the ticks of all
+            self._metrics.tick_failures.labels(slug).inc()
+            log.error("tick-failed", slug=slug, error=type(error).__name__, reason=str(error))
         finally:
             self._metrics.tick_seconds.labels(slug).observe(time.perf_counter() - began)
 
@@ -118,11 +121,11 @@ class Worker:
                 seats_left=snapshot.taken().left(event.quota),
             )
         )
-        if event.waves and (state in _OVER or now >= event.waves[0].opens_at):
-            await self._go_on(self._records[slug], state)
         # Asked even when nobody is to be called: it runs the open clock and ends graces.
         await self._store.advance(slug, snapshot.line.mark_after(decision.people))
         self._observe(slug, snapshot, state, decision)
+        if event.waves and (state in _OVER or now >= event.waves[0].opens_at):
+            await self._go_on(self._records[slug], state)
 
     async def _learn(self, slug: str, snapshot: Snapshot) -> Turnout:
         """How many of those called come, as of this look."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from admission.core.changes import with_message, with_settings
+from admission.core.changes import at_rate, with_message, with_settings
 from admission.core.errors import ConfigurationError
 from admission.core.event import Event
 from admission.core.record import EventRecord
@@ -82,6 +82,17 @@ async def test_a_record_that_somebody_else_wrote_is_not_taken(store: RedisStore,
 
 
 DRAW = {"order": "draw", "draw_source": {"kind": "witness", "says": "the notary"}, "group_by": "province"}
+
+
+async def test_a_file_that_names_no_rate_and_capacity_leaves_them(store: RedisStore, tmp_path: Path) -> None:
+    files, plain = (
+        RecordFiles(tmp_path, SEAL),
+        {"slug": "prakerja", "origin": "https://daftar.example/", "texts": TITLES},
+    )
+    await put_settings(store, files, Event.model_validate(plain), b"w" * 32, "Sri")
+    slower = await change_event(store, "prakerja", lambda record, _: at_rate(record, 2.0, None), verb="rate", by="Sri")
+    again = await put_settings(store, files, Event.model_validate(plain), b"w" * 32, "Sri")
+    assert again.event == slower.event and (again.event.rate_per_second, again.event.burst) == (2.0, 2)
 
 
 async def test_a_file_takes_no_group_away_that_people_may_have_chosen(store: RedisStore, tmp_path: Path) -> None:

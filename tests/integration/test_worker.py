@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
+from admission.core.draw import DrawSource
+from admission.core.line import Place
 from admission.data_dir import EntryFiles, RecordFiles
 from admission.worker.draws import Draws
 from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.monitor import start_monitor
 from tests.conftest import StoreMaker
-from tests.samples import SEAL
+from tests.contract.hall import Hall
+from tests.samples import SEAL, make_record
 from tests.servers import RedisServer
+
+DAY = timedelta(days=1)
 
 
 async def _get(port: int, path: str) -> tuple[int, str]:
@@ -38,3 +45,23 @@ async def test_health_tells_a_worker_whose_loop_stands_still(
         assert (await _get(port, "/elsewhere"))[0] == 404
     finally:
         await monitor.cleanup()
+
+
+async def test_a_wave_that_cannot_begin_stops_no_event(
+    redis_server: RedisServer, make_store: StoreMaker, tmp_path: Path
+) -> None:
+    store, now = make_store(redis_server.url), datetime.now(UTC)
+    schedule = {"prequeue_at": now - 3 * DAY, "opens_at": now - 2 * DAY, "closes_at": now - DAY, "freeze_seconds": 300}
+    source = DrawSource(kind="published", says="x")
+    wave = {"opens_at": now + DAY, "prequeue_at": now + DAY - timedelta(seconds=120)}  # within the freeze of a draw
+    await store.put_event(make_record(slug="macet", order="draw", draw_source=source, waves=[wave], **schedule))
+    hall = await Hall(store, "lancar").open()
+    await hall.join_all(range(1, 4))
+    worker = Worker(store, RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path)), WorkerMetrics(), 0.1)
+    with capture_logs() as logs:
+        await worker.tick()
+        await worker.tick()
+    assert (await hall.look()).line.serving == Place(0, 3)
+    assert {(line["event"], line["slug"], line["error"]) for line in logs} == {
+        ("tick-failed", "macet", "ValidationError")
+    }

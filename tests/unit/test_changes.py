@@ -124,6 +124,9 @@ def test_a_lower_rate_takes_the_burst_down_with_it() -> None:
     assert at_rate(fast, 0.1, None).event.burst == 1
     with pytest.raises(ValidationError, match="burst"):
         at_rate(fast, 2, 5)
+    for none in (float("nan"), float("inf")):
+        with pytest.raises(ValidationError):
+            at_rate(fast, none, None)
 
 
 def test_a_message_comes_and_goes() -> None:

@@ -351,3 +351,15 @@ def test_the_list_names_every_event_or_says_that_there_is_none() -> None:
     page = PAGES.event_list([EVENT, OTHER_EVENT], "en")
     assert 'href="/prakerja?lang=en"' in page and 'href="/beasiswa?lang=en"' in page
     assert "There is no registration at the moment" in PAGES.event_list([], "en")
+
+
+def test_who_joins_before_a_later_wave_is_not_told_of_a_draw() -> None:
+    first = views("en")["join-prequeue"]
+    assert "The order is drawn for everyone at once" in PAGES.waiting(first, "en")
+    assert "The list of the draw is closed" in PAGES.waiting(replace(first, wave=2), "en")
+
+
+def test_a_turn_without_an_end_is_not_told_to_end() -> None:
+    called = views("en")["called"]
+    assert "After that your turn is over" in PAGES.waiting(called, "en")
+    assert "After that your turn is over" not in PAGES.waiting(replace(called, called_until=None), "en")
