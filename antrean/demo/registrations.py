@@ -91,7 +91,7 @@ class Registrations:
         return await self._run(lambda: self._register(application, session))
 
     async def of_session(self, session: str) -> Registration | None:
-        """What was registered in this session."""
+        """What the applicant of a session registered."""
         return await self._run(lambda: self._find("session", session))
 
     async def enter(self, session: DoorSession) -> None:

@@ -106,7 +106,7 @@ class DemoSite:
         raise web.HTTPSeeOther(f"/registered?lang={language}")
 
     async def registered(self, request: web.Request) -> web.Response:
-        """The registration number of this session."""
+        """The applicant's registration number."""
         language = _language(request)
         done = await self._registrations.of_session(request[SESSION].session)
         if done is None:

@@ -67,8 +67,8 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
     nik, chosen = None, fields.get("group")
     if at.room.event.identity:
         nik = parse_nik(fields.get("nik", ""))
-        at.room.event.group_of(nik, chosen)
         if fields.get("confirmed") != "yes":
+            at.room.event.group_of(nik, chosen)
             shown = bare_view(at, form_nik=fields["nik"], form_group=chosen or "")
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)

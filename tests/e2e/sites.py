@@ -48,7 +48,7 @@ class Rows:
         return int(self._all("SELECT count(*) FROM registrations")[0][0])
 
     def entries_of(self, session: str) -> int:
-        """How often a pass of this session opened the door."""
+        """How often a pass of one session opened the door."""
         return int(self._all("SELECT count(*) FROM entries WHERE session = ?", session)[0][0])
 
 

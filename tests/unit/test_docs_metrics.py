@@ -12,7 +12,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from admission.worker.metrics import WorkerMetrics
-from deploy.grafana.dashboard import FIGURES, OUTPUT, ROWS, dashboard_json
+from deploy.grafana.dashboard import OUTPUT, dashboard_json
+from deploy.grafana.panels import FIGURES, ROWS
 from gateway.metrics import GatewayMetrics
 from tests.unit.repository import ROOT
 
@@ -119,7 +120,7 @@ def test_what_our_metrics_tell_is_on_the_dashboard_or_in_the_rules() -> None:
 
 
 def test_the_committed_dashboard_is_what_the_generator_gives() -> None:
-    assert OUTPUT.read_text(encoding="utf-8") == dashboard_json(), "run: python deploy/grafana/dashboard.py"
+    assert OUTPUT.read_text(encoding="utf-8") == dashboard_json(), "run: python -m deploy.grafana.dashboard"
 
 
 def test_every_alert_is_explained_where_it_says() -> None:

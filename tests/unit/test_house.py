@@ -21,7 +21,7 @@ PIN_FILES = {"server.txt": ("server", "embedded"), "dev.txt": ("server", "embedd
 
 PACKAGE_INDEX = re.compile(
     r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|npmmirror\.|deb\.debian\.org|crates\.io|proxy\.golang\.org"
-    r"|^\s*(?:-i|-f|--(?:extra-)?index-url|--find-links|--trusted-host)[ =]",
+    r"|^\s*(?:-i|-f|--(?:extra-)?index[-]url|--find[-]links|--trusted[-]host)[ =]",
     re.MULTILINE,
 )
 MACHINE_PATH = re.compile(r"(?<![\w.$}*-])/(?:root|home|work|opt/wheels|opt/pypi)/\w|\.pyenv[/]|[/]site-packages[/]")
