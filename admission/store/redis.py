@@ -123,11 +123,7 @@ class RedisStore:
     async def leave(self, slug: str, holder: Holder) -> str:
         """See Store."""
         event = self._event(slug)
-        keys = [
-            event.keys.sessions,
-            event.keys.settled(holder.place.segment),
-            event.keys.index(holder.session),
-        ]
+        keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
         args = [holder.session, pack_place(holder.place), holder.segment, holder.number, holder.check, holder.group]
         problem: bytes = await self._mutate("leave", event, keys, args)
         return problem.decode()

@@ -117,7 +117,7 @@ class Model:
             return "identity-in-line", False
         if mine and mine.completed:
             return "completed", False
-        if mine and mine.admitted and holder.session in self.line.running:
+        if mine and mine.admitted and not mine.left and holder.session in self.line.running:
             return "", True
         if holder.place in self.settled:
             return "session-lapsed" if mine and mine.admitted and not mine.left else "left", False
@@ -160,8 +160,6 @@ class Model:
             return "completed"
         if mine:
             mine.left = True
-            self.line.running.discard(holder.session)
-            self.line.reserved.pop(holder.session, None)
         self.settled.add(holder.place)
         return ""
 

@@ -22,7 +22,7 @@ async def test_quota_counts_the_completed_and_reserves_for_those_inside(store: R
     assert len(inside) == 3 and {claim.problem for claim in claims} == {"", "door-busy"}
     assert await hall.report("completed", *inside[:2]) == ["completed"] * 2
     assert (await hall.claim(outside[0])).problem == "door-busy"
-    await hall.leave(inside[2])  # gives its reserved seat back
+    await hall.report("left", inside[2])  # gives its reserved seat back
     assert (await hall.claim(outside[0])).problem == ""
     await hall.report("completed", outside[0])
     assert (await hall.claim(outside[1])).problem == "event-full"

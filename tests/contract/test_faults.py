@@ -95,7 +95,8 @@ async def test_a_report_whose_reply_was_lost_counts_once(hall: Hall, proxy: Loss
     await hall.admit(other)
     assert await persist(proxy, losses, lambda: hall.report("completed", guest)) == ["repeated"]
     assert await persist(proxy, losses, lambda: hall.leave(other)) == ""
-    assert ((await hall.look()).completed, hall.seen.sessions) == (1, 0)
+    assert ((await hall.look()).completed, hall.seen.sessions) == (1, 1)
+    assert (await hall.claim(other)).problem == "left"
 
 
 async def test_a_join_that_counts_each_try_would_be_noticed(
@@ -110,7 +111,7 @@ async def test_a_join_that_counts_each_try_would_be_noticed(
 async def test_a_repeated_claim_that_admits_again_would_be_noticed(
     hall: Hall, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "if mine and has(row, ADMITTED) and started then", "if false then", "claim")
+    plant(monkeypatch, "if mine and has(row, ADMITTED) and not has(row, LEFT) and started then", "if false then", "claim")
     plant(monkeypatch, "if used then", "if false then", "claim")
     guest = await hall.join(1)
     await hall.call()

@@ -22,14 +22,40 @@ async def test_leaving_is_done_once_and_may_be_repeated(store: RedisStore) -> No
     assert (await hall.state(guest)).value == "left"
 
 
-async def test_who_leaves_ends_the_session(store: RedisStore) -> None:
-    hall = await Hall(store).open()
-    guest = await hall.join(1)
+@pytest.mark.promise("A2", "A11")
+async def test_a_seat_is_held_until_the_site_tells_of_the_end_also_by_who_leaves(store: RedisStore) -> None:
+    hall = await Hall(store).open(capacity=1, quota=1)
+    guest, other = await hall.join(1), await hall.join(2)
     await hall.admit(guest)
-    assert (await hall.look()).sessions == 1
-    await hall.leave(guest)
-    assert (await hall.look()).sessions == 0
+    assert await hall.leave(guest) == ""
     assert (await hall.state(guest)).value == "left"
+    assert [(await hall.claim(each)).problem for each in (guest, other)] == ["left", "door-busy"]
+    assert ((await hall.look()).sessions, hall.seen.reserved) == (1, 1)
+    assert await hall.report("completed", guest) == ["completed"]  # the site had let them in
+    assert ((await hall.look()).completed, hall.seen.reserved) == (1, 0)
+    assert (await hall.claim(other)).problem == "event-full"
+
+
+async def test_who_leaves_while_inside_and_joins_again_takes_no_second_seat(store: RedisStore) -> None:
+    hall = await Hall(store).open(quota=2)
+    guest, other = await hall.join(1), await hall.join(2)
+    await hall.admit(guest)
+    await hall.leave(guest)
+    again = await hall.join(1)
+    assert again.number != guest.number
+    await hall.admit(again)
+    await hall.admit(other)
+    assert ((await hall.look()).sessions, hall.seen.reserved) == (2, 2)
+
+
+async def test_the_sites_word_that_somebody_left_frees_the_seat(store: RedisStore) -> None:
+    hall = await Hall(store).open()
+    for person, kind in enumerate(("left", "revoked"), start=1):
+        guest = await hall.join(person)
+        await hall.admit(guest)
+        await hall.leave(guest)
+        assert await hall.report(kind, guest) == ["repeated"]  # they left already, which is not told anew
+        assert ((await hall.look()).sessions, hall.seen.reserved) == (0, 0)
 
 
 async def test_leaving_without_identity_before_and_after_the_claim(store: RedisStore) -> None:
@@ -41,7 +67,7 @@ async def test_leaving_without_identity_before_and_after_the_claim(store: RedisS
     await hall.admit(other)
     await hall.leave(late)
     assert [(await hall.state(guest)).value for guest in (early, late, other)] == ["left", "left", "admitted"]
-    assert (await hall.look()).sessions == 1
+    assert (await hall.look()).sessions == 2
 
 
 async def test_a_strangers_place_that_is_given_up_ends_nobody_elses_session(store: RedisStore) -> None:

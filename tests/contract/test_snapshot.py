@@ -20,7 +20,7 @@ async def test_a_snapshot_holds_the_record_the_line_and_the_totals(store: RedisS
     guests = await hall.join_all(range(1, 11))
     await hall.call(5)
     await hall.claim_all(guests[:3])
-    await hall.leave(guests[0])
+    assert await hall.report("left", guests[0]) == ["left"]
     await hall.report("completed", guests[1])
     seen = await hall.look()
     assert seen.record == make_record()

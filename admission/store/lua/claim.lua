@@ -32,7 +32,7 @@ local function claim(session, check, group, place, segment, number, settled, buc
   local mine = row ~= nil and row.segment == segment and row.number == number
   if row and not mine and (not ended(row, started) or in_draw(segment)) then return {'identity-in-line', 0, 0, 0} end
   if mine and has(row, COMPLETED) then return {'completed', 0, 0, 0} end
-  if mine and has(row, ADMITTED) and started then return {'', whole(started), 1, 0} end
+  if mine and has(row, ADMITTED) and not has(row, LEFT) and started then return {'', whole(started), 1, 0} end
   local used = mine and has(row, LEFT)
     or redis.call('GETBIT', settled, place % RANKS) == 1 and not (mine and has(row, PASSED))
   if used then return {mine and has(row, ADMITTED) and not has(row, LEFT) and 'session-lapsed' or 'left', 0, 0, 0} end

@@ -1,12 +1,12 @@
--- Purpose: give a place up; a running session ends, and its seat is free at once.
+-- Purpose: give a place up. A session that runs keeps its seat until the origin tells of its end, or it is over: the site
+-- has let this person in, and they can still complete.
 -- Flags: allow-oom
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
--- KEYS[4] settled: bitmap by rank; KEYS[5] index: hash, the session's bucket
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] settled: bitmap by rank; KEYS[4] index: hash, the session's bucket
 -- ARGV[3] session, 12 bytes; ARGV[4] place, -1 before its draw; ARGV[5] segment of its epoch; ARGV[6] number
 -- ARGV[7] check, 6 bytes; ARGV[8] group
 -- Returns: '' when left (now or before), or 'completed'
--- Cost: O(log sessions)
-local session, row = ARGV[3], read_row(KEYS[5], ARGV[3])
+-- Cost: O(1)
+local session, row = ARGV[3], read_row(KEYS[4], ARGV[3])
 local mine = row ~= nil and row.segment == tonumber(ARGV[5]) and row.number == tonumber(ARGV[6])
 if mine and has(row, COMPLETED) then return 'completed' end
 local place = tonumber(ARGV[4])
@@ -15,8 +15,7 @@ if place < 0 and row == nil then -- without a rank there is no bit to set: the r
 end
 if mine then
   row.flags = bit.bor(row.flags, LEFT)
-  write_row(KEYS[5], session, row)
-  release(KEYS[3], session, row.group)
+  write_row(KEYS[4], session, row)
 end
-if place >= 0 then redis.call('SETBIT', KEYS[4], place % RANKS, 1) end
+if place >= 0 then redis.call('SETBIT', KEYS[3], place % RANKS, 1) end
 return ''
