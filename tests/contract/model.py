@@ -42,6 +42,13 @@ class Seen:
     group_completed: Counter[str] = field(default_factory=Counter)
     kept: dict[str, tuple[Place, Place | None]] = field(default_factory=dict)
 
+    def age(self) -> tuple[int, list[int], Place, Place, int, int]:
+        """What only grows."""
+        return len(self.sizes), self.sizes[-1:], self.serving, self.expired, self.admitted, self.completed
+
+
+Copy = tuple[Seen, dict[bytes, Row], set[Place]]
+
 
 @dataclass
 class Model:
@@ -199,28 +206,36 @@ class Model:
         """A session runs out; its seat waits for word of a completion."""
         self.line.running.discard(session)
 
-    def restart(self) -> None:
-        """Redis comes back with all its data."""
-        self._lose_sessions()
-        self.line.sizes.append(0)
-        self.tick()
+    def copy(self) -> Copy:
+        """What a copy of Redis' data holds."""
+        return deepcopy((self.line, self.rows, self.settled))
 
-    def lose(self) -> None:
-        """Redis comes back with nothing but what the caller saw."""
-        self.rows.clear()
-        self.settled.clear()
-        self.line = deepcopy(self.seen)
-        self.line.lost += len(self.line.reserved)
-        self._lose_sessions()
-        self.line.running.clear()
-        self.line.group_completed.update(self.line.reserved.values())
-        self.line.reserved.clear()
-        self.line.sizes.append(0)
-        self.tick()
+    def come_back(self, copy: Copy | None = None, *, looks: bool = False) -> None:
+        """Redis comes back with the data of a copy, None: with nothing; the caller folds in what it saw.
 
-    def _lose_sessions(self) -> None:
-        """At a new life, rather too many than too few of those that were running count as lost."""
-        self.line.lost_sessions = min(self.line.lost, len(self.line.running) + self.line.lost_sessions)
+        Args:
+            looks: it looked once more before, and where the line has grown no less, it believes what it finds.
+        """
+        here, self.rows, self.settled = deepcopy(copy or (Seen(sizes=[]), {}, set()))
+        seen = deepcopy(here if looks and here.age() >= self.seen.age() else self.seen)
+        unknown = max(0, seen.admitted - here.admitted)
+        if unknown:
+            here.lost = min(len(seen.reserved) + seen.lost, here.lost + unknown)
+            here.lost_sessions = min(len(seen.running) + seen.lost_sessions, here.lost_sessions + unknown)
+        held = Counter(seen.reserved.values())
+        for group in seen.group_completed.keys() | held.keys():
+            forgotten = max(0, seen.group_completed[group] - here.group_completed[group])
+            here.group_completed[group] += forgotten + min(held[group], unknown)
+        here.kept = seen.kept | here.kept
+        if len(seen.sizes) > len(here.sizes):
+            here.sizes = seen.sizes
+        elif len(seen.sizes) == len(here.sizes):
+            here.sizes[-1] = max(here.sizes[-1], seen.sizes[-1])
+        here.serving, here.expired = max(here.serving, seen.serving), max(here.expired, seen.expired)
+        here.admitted, here.completed = max(here.admitted, seen.admitted), max(here.completed, seen.completed)
+        here.sizes.append(0)
+        self.line = here
+        self.tick()
 
     def unclaimed(self) -> int:
         """People called, in grace, who neither claimed nor left."""

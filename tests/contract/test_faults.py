@@ -111,7 +111,9 @@ async def test_a_join_that_counts_each_try_would_be_noticed(
 async def test_a_repeated_claim_that_admits_again_would_be_noticed(
     hall: Hall, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "if mine and has(row, ADMITTED) and not has(row, LEFT) and started then", "if false then", "claim")
+    plant(
+        monkeypatch, "if mine and has(row, ADMITTED) and not has(row, LEFT) and started then", "if false then", "claim"
+    )
     plant(monkeypatch, "if used then", "if false then", "claim")
     guest = await hall.join(1)
     await hall.call()

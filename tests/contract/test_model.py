@@ -28,7 +28,7 @@ from admission.store.connection import Connection
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
-from tests.contract.model import Model
+from tests.contract.model import Copy, Model
 from tests.contract.planted import plant
 from tests.judges import duplicates, steps_back
 from tests.samples import SEAL, make_entry, make_record
@@ -60,6 +60,11 @@ class Lives(RuleBasedStateMachine):
         self.store = RedisStore(Connection(self.server.url, timeout_seconds=5), SEAL)
         self.hall = Hall(self.store)
         self.guests: list[Guest] = []
+        self.copied: tuple[dict[bytes, bytes], Copy] | None = None
+        # What the site knows, whatever Redis forgets: whose session may be completed, whose runs, who completed.
+        self.inside: dict[bytes, str] = {}
+        self.running: set[bytes] = set()
+        self.done: dict[bytes, str] = {}
 
     def teardown(self) -> None:
         self.run(self.store.close())
@@ -71,7 +76,7 @@ class Lives(RuleBasedStateMachine):
     def guest(self, pick: int) -> Guest:
         return self.guests[pick % len(self.guests)]
 
-    @initialize(identity=st.booleans(), quota=st.sampled_from([None, QUOTA]))
+    @initialize(identity=st.booleans(), quota=st.sampled_from([None, 2, QUOTA]))
     def open(self, identity: bool, quota: int | None) -> None:
         self.fields = {
             "identity": identity,
@@ -102,13 +107,34 @@ class Lives(RuleBasedStateMachine):
         if not joined.known:
             self.guests.append(Guest(entry, joined))
 
+    @rule(person=people, browser=browsers)
+    def arrive(self, person: int, browser: int) -> None:
+        """Join, be called and claim: steps that chance alone seldom takes together."""
+        self.join(person, browser)
+        self.advance(9, 0)
+        self.look()
+        self.claim(-1)
+
     @precondition(lambda self: self.guests)
     @rule(pick=picks)
     def claim(self, pick: int) -> None:
         guest = self.guest(pick)
+        holder = self.hall.holder(guest)
         claimed = self.run(self.hall.claim(guest))
-        assert (claimed.problem, claimed.repeated) == self.model.claim(self.hall.holder(guest))
+        assert (claimed.problem, claimed.repeated) == self.model.claim(holder)
         assert (claimed.session_started_us > 0) == (claimed.problem == "")
+        if claimed.session_started_us:
+            self.inside[holder.session] = holder.group
+            self.running.add(holder.session)
+            if not claimed.repeated:
+                self.nobody_has_a_seat_too_many(holder.group)
+
+    def nobody_has_a_seat_too_many(self, group: str) -> None:
+        """What a claim must never break, as the site sees it."""
+        seats = self.done | self.inside
+        assert len(self.running) <= self.model.capacity
+        assert self.model.quota is None or len(seats) <= self.model.quota
+        assert list(seats.values()).count(group) <= self.model.groups.get(group, len(seats))
 
     @precondition(lambda self: self.guests)
     @rule(pick=picks)
@@ -121,7 +147,13 @@ class Lives(RuleBasedStateMachine):
     def report(self, kind: str, some: list[int]) -> None:
         reported = [self.guest(pick) for pick in some]
         results = self.run(self.hall.report(kind, *reported))
-        assert results == [self.model.report(kind, self.hall.holder(guest).session) for guest in reported]
+        sessions = [self.hall.holder(guest).session for guest in reported]
+        assert results == [self.model.report(kind, session) for session in sessions]
+        for session in sessions:
+            group = self.inside.pop(session, None)
+            self.running.discard(session)
+            if kind == "completed" and group is not None:
+                self.done[session] = group
 
     @rule(segment=st.integers(0, 3), rank=st.integers(0, 12))
     def advance(self, segment: int, rank: int) -> None:
@@ -142,6 +174,7 @@ class Lives(RuleBasedStateMachine):
         if session in self.model.line.running:
             self.hall.lapse(self.server, guest)
             self.model.lapse(session)
+            self.running.discard(session)
 
     def operate(self, edit: Callable[[EventRecord, datetime], EventRecord]) -> EventRecord:
         """A change as operators make it."""
@@ -203,19 +236,42 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The same data under another server: its run_id is what tells."""
-        self.server.client.hset(self.hall.keys.line, "life", "another")
+        self.begin_another_life()
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))
-        self.model.restart()
+        self.model.come_back(self.model.copy())
         self.look()
+
+    def begin_another_life(self) -> None:
+        self.server.client.hset(self.hall.keys.line, "life", "another")
 
     @rule(looks=st.booleans())
     def lose_everything(self, looks: bool) -> None:
         self.server.client.flushall()
+        self.model.come_back(looks=looks)
+        self.put_back(looks)
+
+    @rule()
+    def copy(self) -> None:
+        """A replica that falls behind from now on, or a backup."""
+        client = self.server.client
+        self.copied = {key: client.dump(key) for key in client.keys()}, self.model.copy()
+
+    @precondition(lambda self: self.copied)
+    @rule(looks=st.booleans())
+    def go_on_with_the_copy(self, looks: bool) -> None:
+        dumped, modelled = self.copied
+        self.server.client.flushall()
+        for key, value in dumped.items():
+            self.server.client.restore(key, 0, value)
+        self.begin_another_life()
+        self.model.come_back(modelled, looks=looks)
+        self.put_back(looks)
+
+    def put_back(self, looks: bool) -> None:
         if looks:  # some gateway looks before anybody puts the event back
             self.run(self.hall.look())
         self.run(self.store.put_event(self.record))
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))  # a tick, at which the called get a new grace
-        self.model.lose()
         self.look()
 
     @precondition(lambda self: self.guests)
@@ -253,7 +309,6 @@ class Lives(RuleBasedStateMachine):
             return
         assert duplicates(guest.number for guest in self.guests) == []
         assert steps_back([self.hall.place(guest) for guest in self.guests]) == []
-        assert self.hall.seen.sessions <= CAPACITY
 
 
 def live(server: RedisServer, how: settings = EXAMPLES) -> None:

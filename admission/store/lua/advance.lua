@@ -20,13 +20,12 @@ local open_ms = tonumber(line.open_ms) + (open and tick_ms or 0)
 local tail = #cjson.decode(line.segments) * RANKS + tonumber(line.size)
 local serving = tonumber(line.serving)
 local target = math.max(serving, math.min(tonumber(ARGV[3]), tail))
-local fresh = redis.call('EXISTS', KEYS[3]) == 0 and serving > tonumber(line.expired)
-if target > serving or fresh then
+local latest = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')
+if target > tonumber(latest[1] or line.expired) then -- also those whose call was lost with the data
   -- One entry a second, under its last stamp, which is the generous one. No stamp is used twice: whoever asks for
   -- later steps than they know misses none.
-  local latest_ms = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2] or -1
   redis.call('ZREMRANGEBYSCORE', KEYS[3], whole(open_ms - open_ms % 1000), '+inf')
-  redis.call('ZADD', KEYS[3], whole(math.max(open_ms, latest_ms + 1)), whole(target))
+  redis.call('ZADD', KEYS[3], whole(math.max(open_ms, (latest[2] or -1) + 1)), whole(target))
 end
 local due = redis.call('ZREVRANGEBYSCORE', KEYS[3], whole(open_ms - grace_ms), '-inf', 'LIMIT', 0, 1)[1]
 local expired = math.max(tonumber(line.expired), tonumber(due or 0))

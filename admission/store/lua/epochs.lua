@@ -20,10 +20,10 @@ local function open_epoch(seen_epoch, seen)
   elseif seen_epoch == stored and stored ~= '' then
     segments[#segments][3] = math.max(segments[#segments][3], seen.segments[#seen.segments][3])
   end
+  keep_lost(seen)
   for _, name in ipairs({'serving', 'expired', 'admitted', 'completed'}) do
     line[name] = whole(math.max(tonumber(line[name] or 0), seen[name] or 0))
   end
-  keep_lost(seen)
   line.life, line.open_ms, line.ticked_us = life, line.open_ms or 0, whole(now_us)
   line.tat_us = whole(now_us + 1000000) -- an empty bucket: a burst is at most one second of the rate
   begin_epoch(segments, tonumber(string.sub(seen_epoch > stored and seen_epoch or stored, 1, 13)) or 0)

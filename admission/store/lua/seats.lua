@@ -30,19 +30,20 @@ local function release(sessions, session, group)
   if redis.call('ZREM', sessions, session .. group) == 1 then count('reserved', group, -1) end
 end
 
--- Sessions of which Redis knows nothing any more hold seats and count as running until they must have ended. Whose group
--- they were of nobody can tell then, so that they take its seats for good.
+-- Sessions of which Redis knows nothing any more hold seats and count as running until they must have ended: of those that
+-- the caller saw, at most as many as were admitted since this data were written. Whose group they were of nobody can tell,
+-- so that they take its seats for good.
 local function keep_lost(seen)
-  local known = tonumber(line.completed or 0) + tonumber(line.reserved or 0)
-  local lost = (seen.completed or 0) + (seen.reserved or 0) - known
-  if lost > 0 then
-    line.lost, line.lost_at_us = whole(lost), whole(now_us)
-    -- Rather too many than too few: of those that were running some may still be here, after several losses.
-    line.lost_sessions = whole(math.min(lost, seen.sessions or 0))
+  local unknown = math.max(0, (seen.admitted or 0) - tonumber(line.admitted or 0))
+  if unknown > 0 then
+    local session_us, seat_us = unpack(redis.call('HMGET', EVENT, 'session_us', 'seat_us'))
+    local lost, running = missing('lost', tonumber(seat_us or 0)), missing('lost_sessions', tonumber(session_us or 0))
+    line.lost, line.lost_at_us = whole(math.min(seen.reserved, lost + unknown)), whole(now_us)
+    line.lost_sessions = whole(math.min(seen.sessions, running + unknown))
   end
   for group, counts in pairs(seen.groups or {}) do
-    local here = redis.call('HMGET', LINE, of('completed', group), of('reserved', group))
-    local gone = counts[1] + counts[2] - tonumber(here[1] or 0) - tonumber(here[2] or 0)
+    local completed = tonumber(redis.call('HGET', LINE, of('completed', group)) or 0)
+    local gone = math.max(0, counts[1] - completed) + math.min(counts[2], unknown)
     if gone > 0 then redis.call('HINCRBY', LINE, of('completed', group), gone) end
     if counts[3] ~= '' then redis.call('HSETNX', LINE, of('kept', group), counts[3]) end
   end
