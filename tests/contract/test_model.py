@@ -254,7 +254,7 @@ class Lives(RuleBasedStateMachine):
     def copy(self) -> None:
         """A replica that falls behind from now on, or a backup."""
         client = self.server.client
-        self.copied = {key: client.dump(key) for key in client.keys()}, self.model.copy()
+        self.copied = {key: client.dump(key) for key in client.scan_iter()}, self.model.copy()
 
     @precondition(lambda self: self.copied)
     @rule(looks=st.booleans())
