@@ -20,6 +20,7 @@ from admission.keyring import Keyring, unwrap
 from admission.settings import Settings
 from admission.store.batch import Batcher
 from admission.store.protocol import Store
+from admission.store.restore import Restorer
 from gateway.answers import joined_json
 from gateway.browser import Cookies
 from gateway.metrics import GatewayMetrics
@@ -70,6 +71,7 @@ class Gateway:
         self.cookies = Cookies(secure=settings.secure_cookies)
         self.tickets = TicketReader(self.keyring.tickets, self.cookies)
         self.verbs = Verbs(store, self.keyring)
+        self._restorer = Restorer(store)
         self.receipts = Receipts(store)
         self.pages = Pages()
         self.rooms: dict[str, Room] = {}
@@ -176,8 +178,7 @@ class Gateway:
         """
         snapshot = await self.store.snapshot(slug)
         room = self.rooms.get(slug)
-        if room is not None and room.record.outdates(snapshot.record):
-            await self.store.put_event(room.record)
+        if room is not None and await self._restorer.restore(room.record, snapshot):
             return
         if snapshot.record is None:
             return

@@ -25,6 +25,7 @@ from gateway.seats import group_full, hope_of, seats_left
 from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
 _LATELY_SECONDS = 0.1
+_WANT_A_SEAT = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING, ApplicantState.CALLED})
 _OLDEST_SECONDS = 86_400.0  # JSON has no infinity; older says no more
 
 
@@ -186,13 +187,15 @@ class Room:
         kept = self.kept(ticket.group, place)
         state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch), kept=kept)
         counts_down = state is ApplicantState.CALLED and not kept and told.event_state is not EventState.FULL
+        # A full group is the end of the event for whoever wants a seat of it, and nothing to anybody else.
+        event_state = told.event_state if state in _WANT_A_SEAT else told.own_state
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
         expected_seconds = self._expected_seconds(told, ahead)
-        waits = state is ApplicantState.WAITING
-        seconds = poll_seconds(told.own_state if waits else told.event_state, expected_seconds, called=counts_down)
+        asks = told.event_state if state is ApplicantState.CALLED else told.own_state
+        seconds = poll_seconds(asks, expected_seconds, called=counts_down)
         return Standing(
             event=self.event.slug,
-            event_state=told.event_state,
+            event_state=event_state,
             state=state,
             place=Placed(*place) if place is not None else None,
             ahead=ahead,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -25,7 +26,16 @@ def group_full(event: Event, snapshot: Snapshot, group: str) -> bool:
 
 
 def hope_of(event: Event, snapshot: Snapshot, group: str) -> Hope:
-    """What people of a group may hope for, who need a seat of the whole quota and of their group's."""
+    """What people of a group may hope for, who need a seat of the whole quota and of their group's.
+
+    Where people were passed over because their group was full, nobody is sure: a seat for them comes before.
+    """
+    found = _hope_of(event, snapshot, group)
+    passed_over = any(taken.kept_after is not None for taken in snapshot.groups.values())
+    return replace(found, sure=0) if passed_over else found
+
+
+def _hope_of(event: Event, snapshot: Snapshot, group: str) -> Hope:
     unclaimed = snapshot.unclaimed
     served = snapshot.line.position(snapshot.line.serving) - unclaimed
     everybody, own = snapshot.taken(), snapshot.taken(group)

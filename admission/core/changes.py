@@ -50,7 +50,7 @@ def opened(record: EventRecord, now: datetime) -> EventRecord:
     if event.opens_at and event.opens_at > now:
         settings["opens_at"] = now
         if event.prequeue_at and event.prequeue_at >= now:
-            settings["prequeue_at"] = None
+            settings["prequeue_at"] = event.prequeue_at + (now - event.opens_at)
     if event.closes_at and event.closes_at <= now:
         settings["closes_at"] = None
     return with_settings(record, **settings)

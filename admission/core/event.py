@@ -18,6 +18,7 @@ from admission.core.nik import Nik
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
 # What keeps the status document under 2 kB: a message in each language, and the codes of all groups with their quotes.
+PEOPLE_MAX = 1_000_000_000
 MESSAGE_BYTES = 280
 GROUPS_BYTES = 190
 
@@ -88,7 +89,7 @@ def _check_languages(what: str, said: Mapping[str, object]) -> None:
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_check_slug)]
 Url = Annotated[str, Field(max_length=500), AfterValidator(_check_url)]
 Text = Annotated[str, Field(max_length=600)]
-Quota = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Quota = Annotated[int, Field(ge=0, le=PEOPLE_MAX)]
 Group = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,12}$")]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -208,6 +209,11 @@ class Event(BaseModel):
             raise ValueError(f"group_quotas of what is no group of this event, see group_by: {', '.join(unknown)}")
         if any((wave.quota is None) != (self.quota is None) for wave in self.waves):
             raise ValueError("a quota is either in the event and in every wave, or nowhere")
+        openings: tuple[Event | Wave, ...] = (self, *self.waves)
+        planned = [[each.quota for each in openings]]
+        planned += [[each.group_quotas.get(group) for each in openings] for group in quotas]
+        if any(sum(people or 0 for people in each) > PEOPLE_MAX for each in planned):
+            raise ValueError(f"a quota, with those of the waves to come, is more than {PEOPLE_MAX:,} people")
 
     def _check_waves(self) -> None:
         opens_at, closes_at = self.opens_at, self.closes_at
@@ -216,8 +222,8 @@ class Event(BaseModel):
                 raise ValueError("a wave opens after the one before has closed; that one needs opens_at")
             if wave.closes_at and wave.closes_at <= wave.opens_at:
                 raise ValueError("closes_at of a wave is not after its opens_at")
-            if wave.prequeue_at and wave.prequeue_at >= wave.opens_at:
-                raise ValueError("prequeue_at of a wave is not before its opens_at")
+            if wave.prequeue_at and wave.prequeue_at >= self._freeze_before(wave.opens_at):
+                raise ValueError("prequeue_at of a wave is not before its opens_at, or not before the freeze of a draw")
             opens_at, closes_at = wave.opens_at, wave.closes_at
 
     @property
@@ -230,7 +236,10 @@ class Event(BaseModel):
         """When the entries of the draw are fixed; None without a draw."""
         if self.order is not Order.DRAW or self.opens_at is None:
             return None
-        return self.opens_at - timedelta(seconds=self.freeze_seconds)
+        return self._freeze_before(self.opens_at)
+
+    def _freeze_before(self, opens_at: datetime) -> datetime:
+        return opens_at - timedelta(seconds=self.freeze_seconds if self.order is Order.DRAW else 0)
 
     def _has_group(self, group: str) -> bool:
         if self.group_by == GroupBy.PROVINCE:

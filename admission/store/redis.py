@@ -83,7 +83,8 @@ class RedisStore:
         change = record.change.model_dump_json() if record.change else ""
         args = [record.version, self._seal.sign(record), change, *limits]
         stands = await self._mutate("put_event", event, [event.keys.log], args)
-        await self._redis.command("SADD", EVENTS, record.event.slug)
+        if not await self._redis.command("SISMEMBER", EVENTS, record.event.slug):  # adding is refused in a full memory
+            await self._redis.command("SADD", EVENTS, record.event.slug)
         return self._seal.read(stands)
 
     async def changes(self, slug: str, newest: int) -> list[tuple[int, Change]]:

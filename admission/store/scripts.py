@@ -39,6 +39,7 @@ def script(name: str) -> Script:
     found = _FLAGS.search(verb)
     flags = found.group(1) if found else ""
     mutates = _READ_ONLY not in flags
-    before = "".join((folder / f"{each}.lua").read_text(encoding="utf-8") for each in BEFORE) if mutates else ""
+    before = f"local VERB = '{name}'\n" if mutates else ""
+    before += "".join((folder / f"{each}.lua").read_text(encoding="utf-8") for each in BEFORE if mutates)
     text = f"#!lua flags={flags}\n{before}{verb}" if flags else f"#!lua\n{before}{verb}"
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), mutates)

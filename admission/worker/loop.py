@@ -18,6 +18,7 @@ from admission.core.turnout import Look, Turnout
 from admission.data_dir import RecordFiles
 from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
+from admission.store.restore import Restorer
 from admission.worker.draws import Draws
 from admission.worker.metrics import WorkerMetrics
 
@@ -37,6 +38,7 @@ class Worker:
         self, store: Store, files: RecordFiles, draws: Draws, metrics: WorkerMetrics, tick_seconds: float
     ) -> None:
         self._store = store
+        self._restorer = Restorer(store)
         self._files = files
         self._metrics = metrics
         self._tick_seconds = tick_seconds
@@ -77,8 +79,7 @@ class Worker:
         try:
             snapshot = await self._store.snapshot(slug)
             held = self._records.get(slug)
-            if held is not None and held.outdates(snapshot.record):
-                await self._store.put_event(held)  # Redis lost the event, or a change of it; we did not
+            if held is not None and await self._restorer.restore(held, snapshot):
                 return
             if snapshot.record is None:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from antrean.draw import drand_value
 from antrean.transcript import head_of
 
 _EVERYBODY_READS = 0o666
+_RANDOMNESS = re.compile(r"[0-9a-fA-F]{64}")
 
 _stderr = Console(stderr=True)
 
@@ -49,7 +51,7 @@ async def _give(
     settings: Settings, slug: str, value: str | None, drand: Path | None, by: str, wrapping_key: bytes
 ) -> EventRecord:
     def edit(record: EventRecord, now: datetime) -> EventRecord:
-        plain = plain_value(value) if value is not None else _of_round(record, drand)
+        plain = _as_named(record, value) if value is not None else _of_round(record, drand)
         return record.model_copy(update={"draw": draw_with_value(record, plain, by, wrapping_key, now)})
 
     async with event_store(settings) as (store, files):
@@ -77,13 +79,23 @@ def draw_with_value(record: EventRecord, value: str, by: str, wrapping_key: byte
     return Draw.model_validate(draw.model_dump() | known | {"seed": unwrap(draw.sealed_seed, wrapping_key).hex()})
 
 
+def _as_named(record: EventRecord, value: str) -> str:
+    source, plain = record.event.draw_source, plain_value(value)
+    if source is None or source.kind != "drand":
+        return plain
+    if not _RANDOMNESS.fullmatch(plain):
+        way_out = "give the relay's answer with --drand FILE, or its 64 hexadecimal digits"
+        raise ConfigurationError([f"{record.event.slug}: {value!r} is no randomness of a drand round; {way_out}"])
+    return plain.lower()
+
+
 def _of_round(record: EventRecord, file: Path | None) -> str:
     source = record.event.draw_source
     if file is None or source is None or source.kind != "drand":
         raise ConfigurationError([f"{record.event.slug}: its value is no drand round; give VALUE"])
     try:
         return drand_value(json.loads(file.read_text(encoding="utf-8")), source.round)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, AttributeError) as error:  # no file, no JSON, another round, or no object at all
         raise ConfigurationError([f"{file}: is not the drand round that was named: {error}"]) from error
 
 

@@ -21,6 +21,8 @@ from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.change import change_event
 from admission.store.protocol import Store
+from admission.store.restore import Restorer
+from antrean.commands.operate import announce
 from antrean.commands.processes import whoami
 from antrean.commands.store import event_store
 from antrean.draw import SEED_BYTES, commitment_of
@@ -71,16 +73,14 @@ async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_
     """
     slug = event.slug
     kept = next((record for record in files.all() if record.event.slug == slug), None)
-    if kept is not None:
-        await store.put_event(kept)  # a Redis that lost the event, or holds an older version, gets it back
-    snapshot = await store.snapshot(slug)
+    snapshot = await store.snapshot(slug) if kept is None else await Restorer(store).restored(kept)
     if snapshot.record is None:
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
         stands = await store.put_event(_new_record(event, wrapping_key, Change(at=now, verb="create", by=by)))
     else:
 
-        def edit(record: EventRecord, _: datetime) -> EventRecord:
-            return _with_file(record, event, wrapping_key, joined=snapshot.line.size > 0)
+        def edit(record: EventRecord, now: datetime) -> EventRecord:
+            return _with_file(record, event, wrapping_key, now, joined=snapshot.line.size > 0)
 
         stands = await change_event(store, slug, edit, verb="create", by=by)
     files.keep(stands)
@@ -93,11 +93,11 @@ def _new_record(event: Event, wrapping_key: bytes, change: Change) -> EventRecor
     return EventRecord(version=1, event=event, pepper=pepper, draw=draw, change=change)
 
 
-def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, *, joined: bool) -> EventRecord:
+def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, now: datetime, *, joined: bool) -> EventRecord:
     """The record with the settings of a file, which must not undo in silence what an operator did since.
 
     Raises:
-        ConfigurationError: naming each setting that cannot change once people have joined.
+        ConfigurationError: naming each setting that cannot change once people have joined, or the event has closed.
     """
     operated = {name: getattr(record.event, name) for name in _OPERATED - event.model_fields_set}
     merged = Event.model_validate(event.model_dump() | operated)
@@ -106,6 +106,10 @@ def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, *, joined
         for name, way_out in _FIXED.items()
         if joined and getattr(record.event, name) != getattr(merged, name)
     ]
+    closed_at = record.event.closes_at
+    if closed_at and closed_at <= now and merged.closes_at != closed_at:
+        way_out = "leave closes_at out of the file, and use `antrean event open` or `wave`"
+        problems.append(f"{event.slug}: has closed; {way_out}")
     if joined and (gone := sorted(record.event.groups.keys() - event.groups.keys())):
         way_out = "leave them in the file, and set their quota to 0"
         problems.append(f"{event.slug}: people may have chosen the groups {', '.join(gone)}; {way_out}")
@@ -139,14 +143,16 @@ def create_event(file: Path, data_dir: Path | None) -> None:
     secrets_file = SecretsFile(settings.secrets_path)
     wrapping_key = secrets_file.keyring().wrapping
     key = secrets_file.ensure_origin_key(event.slug)  # first: gateways read it when the event appears
-    record = asyncio.run(_put(settings, event, wrapping_key, whoami()))
-    print(f"{event.slug}: version {record.version} stands")
+    announce(*asyncio.run(_put(settings, event, wrapping_key, whoami())))
     print(f"origin key (for the connector): {key}")
 
 
-async def _put(settings: Settings, event: Event, wrapping_key: bytes, by: str) -> EventRecord:
+async def _put(
+    settings: Settings, event: Event, wrapping_key: bytes, by: str
+) -> tuple[EventRecord | None, EventRecord]:
     async with event_store(settings) as (store, files):
-        return await put_settings(store, files, event, wrapping_key, by)
+        before = (await store.snapshot(event.slug)).record
+        return before, await put_settings(store, files, event, wrapping_key, by)
 
 
 def show_event(slug: str, data_dir: Path | None, *, as_json: bool) -> None:
@@ -163,15 +169,23 @@ def show_event(slug: str, data_dir: Path | None, *, as_json: bool) -> None:
 
 
 def as_toml(record: EventRecord) -> str:
-    """The settings of a record in TOML, under what it is besides."""
+    """The settings of a record in TOML, under what it is besides.
+
+    A pause and a message are no settings: a file that was shown earlier must not undo them or bring
+    them back.
+    """
     postponed = f", postponed from {record.postponed_from.isoformat()}" if record.postponed_from else ""
-    settings = record.event.model_dump(exclude_none=True)
+    said = "".join(f"# message in {language}: {text}\n" for language, text in (record.event.message or {}).items())
+    head = (
+        f"# version {record.version}, wave {record.wave}{postponed}{', paused' if record.event.paused else ''}\n{said}"
+    )
+    settings = record.event.model_dump(exclude_none=True, exclude={"paused", "message"})
     plain = {
         name: value.value if isinstance(value, StrEnum) else value
         for name, value in settings.items()
         if value not in ((), {})
     }
-    return f"# version {record.version}, wave {record.wave}{postponed}\n{tomli_w.dumps(plain, multiline_strings=True)}"
+    return head + tomli_w.dumps(plain, multiline_strings=True)
 
 
 async def _record(settings: Settings, slug: str) -> EventRecord | None:

@@ -103,20 +103,25 @@ class Operator:
         self._change(verb, lambda record, _: with_settings(record, **settings))
 
     def _change(self, verb: str, edit: Edit) -> None:
-        before, stands = asyncio.run(self._changed(verb, edit))
-        if before == stands.version or stands.change is None:
-            print(f"{self._slug}: nothing to change; version {stands.version} stands")
-            return
-        print(f"{self._slug}: version {stands.version} stands; gateways and pages follow within 2 seconds")
-        for line in told(stands.change):
-            print(f"  {line}")
+        announce(*asyncio.run(self._changed(verb, edit)))
 
-    async def _changed(self, verb: str, edit: Edit) -> tuple[int, EventRecord]:
+    async def _changed(self, verb: str, edit: Edit) -> tuple[EventRecord | None, EventRecord]:
         async with event_store(self._settings) as (store, files):
             before = (await store.snapshot(self._slug)).record
             stands = await change_event(store, self._slug, edit, verb=verb, by=self._by, why=self._why)
             files.keep(stands)
-        return before.version if before else 0, stands
+        return before, stands
+
+
+def announce(before: EventRecord | None, stands: EventRecord) -> None:
+    """Print which version of an event stands, and what is different in it."""
+    slug = stands.event.slug
+    if before is not None and before.version == stands.version:
+        print(f"{slug}: nothing to change; version {stands.version} stands")
+        return
+    print(f"{slug}: version {stands.version} stands; gateways and pages follow within 2 seconds")
+    for line in told(stands.change) if stands.change else []:
+        print(f"  {line}")
 
 
 def instant(text: str, name: str) -> datetime:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from admission.core.errors import ConfigurationError, StoreUnavailable
 from admission.settings import explain
@@ -32,5 +33,5 @@ def told_plainly() -> Iterator[None]:
     else:
         return
     for problem in problems:
-        _stderr.print(f"[red]✗[/red] {problem}", markup=True)
+        _stderr.print(Text.assemble(("✗", "red"), f" {problem}"))
     raise typer.Exit(_CONFIGURATION_EXIT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from admission.core.changes import at_rate, with_message, with_settings
+from admission.core.changes import at_rate, closed, with_message, with_settings
 from admission.core.errors import ConfigurationError
 from admission.core.event import Event
 from admission.core.record import EventRecord
@@ -93,6 +93,16 @@ async def test_a_file_that_names_no_rate_and_capacity_leaves_them(store: RedisSt
     slower = await change_event(store, "prakerja", lambda record, _: at_rate(record, 2.0, None), verb="rate", by="Sri")
     again = await put_settings(store, files, Event.model_validate(plain), b"w" * 32, "Sri")
     assert again.event == slower.event and (again.event.rate_per_second, again.event.burst) == (2.0, 2)
+
+
+async def test_a_file_opens_nothing_that_was_closed(store: RedisStore, tmp_path: Path) -> None:
+    files, now = RecordFiles(tmp_path, SEAL), datetime.now(UTC)
+    planned = make_event(opens_at=now - DAY, closes_at=now + DAY)
+    await put_settings(store, files, planned, b"w" * 32, "Sri")
+    ended = await change_event(store, planned.slug, closed, verb="close", by="Sri")
+    with pytest.raises(ConfigurationError, match="has closed; leave closes_at out of the file"):
+        await put_settings(store, files, planned, b"w" * 32, "Sri")
+    assert (await store.snapshot(planned.slug)).record == ended
 
 
 async def test_a_file_takes_no_group_away_that_people_may_have_chosen(store: RedisStore, tmp_path: Path) -> None:

@@ -53,6 +53,18 @@ async def test_the_open_clock_stands_while_the_event_is_not_open(
     assert (await hall.claim(guest)).problem == ""
 
 
+async def test_the_open_clock_stands_while_all_seats_are_taken(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await Hall(store).open(quota=1)
+    taker, guest = await hall.join(1), await hall.join(2)
+    await hall.admit(taker)
+    for _ in range(10):
+        assert await tick(hall, redis_server, 60_000) == 0
+    assert (await hall.claim(guest)).problem == "door-busy"
+    await hall.report("left", taker)
+    assert await tick(hall, redis_server, 500) >= 500
+    assert (await hall.claim(guest)).problem == ""
+
+
 async def test_a_backward_jump_of_the_wall_clock_does_not_move_the_open_clock(
     store: RedisStore, redis_server: RedisServer
 ) -> None:

@@ -7,10 +7,12 @@ import secrets
 
 import pytest
 
+from admission.core.changes import with_settings
 from admission.core.errors import StoreUnavailable
 from admission.core.identity import check_of, session_of, tag_of
 from admission.keyring import wrap
 from admission.store import keys as data_model
+from admission.store.change import change_event
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
@@ -69,8 +71,6 @@ async def test_a_full_memory_refuses_a_join_whole(store: RedisStore, redis_serve
     redis_server.client.config_set("maxmemory", 1)
     with pytest.raises(StoreUnavailable, match="join"):
         await hall.join(6)
-    with pytest.raises(StoreUnavailable):
-        await hall.open(version=2)
     assert all_keys(redis_server) == before
     redis_server.client.config_set("maxmemory", 0)
     assert (await hall.join(6)).joined.number == 6
@@ -88,6 +88,16 @@ async def test_with_a_full_memory_the_line_still_moves(store: RedisStore, redis_
     assert await hall.leave(guests[2]) == ""
     states = [(await hall.state(guest)).value for guest in guests]
     assert states == ["completed", "left", "left", "admitted", "waiting"]
+
+
+async def test_with_a_full_memory_operators_can_still_act(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await Hall(store).open()
+    redis_server.client.config_set("maxmemory", 1)
+    paused = await change_event(
+        store, hall.slug, lambda record, _: with_settings(record, paused=True), verb="p", by="b"
+    )
+    assert (paused.event.paused, (await hall.look()).record) == (True, paused)
+    assert [change.verb for _, change in await store.changes(hall.slug, 1)] == ["p"]
 
 
 async def test_with_a_full_memory_a_new_life_still_opens_its_epoch(

@@ -123,15 +123,40 @@ async def test_a_file_undoes_nothing_that_an_operator_did(operator: Operator) ->
     await operator.api.joined()
     await operator.does("pause", state="paused")
     await operator.does("message", "--en", "Patience", message={"en": "Patience"})
-    shown = await operator.event("show")
+    shown = (await operator.event("show")).out
+    assert shown.splitlines()[0].endswith(", paused") and "# message in en: Patience" in shown
     file = operator.folder / "event.toml"
-    kept = [line for line in shown.out.splitlines() if not line.startswith(("paused", "[message", "en = "))]
-    file.write_text("\n".join(kept).replace("capacity = 100", "capacity = 60"))
+    file.write_text(shown.replace("capacity = 100", "capacity = 60"))
     result = await antrean_(operator.folder, "event", "create", str(file), **operator.variables)
-    assert result.code == 0, result.err
+    assert (result.code, "  capacity: 100 → 60\n" in result.out) == (0, True), result
+    again = await antrean_(operator.folder, "event", "create", str(file), **operator.variables)
+    assert "nothing to change" in again.out
     record = json.loads((await operator.event("show", "--json")).out)
     event = record["event"]
     assert (event["capacity"], event["paused"], event["message"]) == (60, True, {"en": "Patience"})
-    file.write_text("opens_at = 2030-01-01T00:00:00Z\n" + "\n".join(kept))
+    file.write_text("opens_at = 2030-01-01T00:00:00Z\n" + shown)
     moved = await antrean_(operator.folder, "event", "create", str(file), **operator.variables)
     assert moved.code == 2 and "antrean event postpone" in moved.err
+
+
+async def test_a_drand_value_is_the_randomness_of_the_round_and_no_other_word(operator: Operator) -> None:
+    opens_at = datetime.now(UTC) + DAY
+    slug = f"{operator.api.slug}-drand"
+    source = {"kind": "drand", "says": "round 7 of quicknet", "round": 7}
+    schedule = {"prequeue_at": opens_at - 2 * DAY, "opens_at": opens_at}
+    await operator.deployment.put_event(slug, order="draw", draw_source=source, **schedule)
+    file = operator.folder / "round.json"
+
+    async def refused(*words: str) -> str:
+        result = await antrean_(
+            operator.folder, "event", "draw-value", slug, *words, "--by", "us", **operator.variables
+        )
+        assert result.code == 2 and "Traceback" not in result.err, result
+        return result.err
+
+    assert "is no randomness of a drand round; give the relay's answer" in await refused("4711")
+    assert "not sealed yet" in await refused("AB" * 32)
+    assert "'[/red][x'" in await refused("[/red][x")
+    for answer in ("[]", "7", "{", '{"round": 8}', '{"round": 7, "signature": null}'):
+        file.write_text(answer)
+        assert "is not the drand round that was named" in await refused("--drand", str(file))

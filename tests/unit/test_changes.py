@@ -82,6 +82,13 @@ def test_a_postponement_that_cannot_be(fields: dict[str, Any], opens_at: datetim
         postponed(record(**fields), opens_at, NOW)
 
 
+def test_a_later_wave_of_a_draw_opens_ahead_of_its_time() -> None:
+    planned = record(VALUED, waves=[{"opens_at": NOW + 9 * DAY}], **SCHEDULE, **DRAWN)
+    second = opened(next_wave(planned), NOW + 6 * DAY)
+    assert state_at(second, NOW + 6 * DAY, 0) is EventState.OPEN
+    assert schedule(second) == (NOW + 5.5 * DAY, NOW + 6 * DAY, None)
+
+
 @pytest.mark.promise("B10")
 def test_a_postponement_after_the_freeze_draws_nothing_again() -> None:
     frozen = record(SEALED, **SCHEDULE, **DRAWN)
@@ -94,7 +101,7 @@ def test_a_postponement_after_the_freeze_draws_nothing_again() -> None:
 def test_open_is_now_whatever_the_schedule_said() -> None:
     early = opened(record(**SCHEDULE), NOW)
     assert state_at(early, NOW, 0) is EventState.OPEN
-    assert schedule(early) == (None, NOW, NOW + 5 * DAY)
+    assert schedule(early) == (NOW - DAY / 2, NOW, NOW + 5 * DAY)  # the pre-queue is as long as it was to be
     again = opened(record(opens_at=NOW - 2 * DAY, closes_at=NOW - DAY), NOW)
     assert schedule(again) == (None, NOW - 2 * DAY, None)
     assert opened(again, NOW) == again

@@ -21,6 +21,13 @@ from tests.unit.repository import ROOT
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CHOICE_TEXTS = {code: text | {"choice": "Sesi"} for code, text in TITLES.items()}
+DRAW = {
+    "order": "draw",
+    "draw_source": {"kind": "witness", "says": "the minister"},
+    "prequeue_at": NOW - HOUR,
+    "opens_at": NOW,
+    "freeze_seconds": 300,
+}
 GROUPS = {"pagi": {"id": "Pagi", "en": "Morning"}, "malam": {"id": "Malam", "en": "Evening"}}
 
 
@@ -77,6 +84,12 @@ def test_instants_of_any_zone_are_the_same_instant() -> None:
         {"message": {"id": "é" * 141}},
         {"message": {"fr": "bonjour"}},
         {"unknown": 1},
+        {"opens_at": NOW, "waves": [{"opens_at": NOW}]},
+        {"opens_at": NOW, "waves": [{"opens_at": NOW + HOUR, "closes_at": NOW + HOUR}]},
+        {"opens_at": NOW, "waves": [{"opens_at": NOW + HOUR, "prequeue_at": NOW + HOUR}]},
+        {"opens_at": NOW, "waves": [{"opens_at": NOW + HOUR, "quota": 1}]},
+        {"opens_at": NOW, "quota": 600_000_000, "waves": [{"opens_at": NOW + HOUR, "quota": 600_000_000}]},
+        DRAW | {"waves": [{"opens_at": NOW + HOUR, "prequeue_at": NOW + HOUR - timedelta(seconds=200)}]},
         {"group_by": "province", "identity": False},
         {"group_by": "province", "group_quotas": {"pagi": 1}},
         {"group_quotas": {"31": 1}},
@@ -223,3 +236,8 @@ def test_the_choice_in_the_example_file_is_one() -> None:
     assert (list(event.groups), event.texts["id"].choice) == (["morning", "evening"], "Sesi")
     shown = as_toml(EventRecord(version=1, event=event, pepper="wrapped"))
     assert Event.model_validate(tomllib.loads(shown)) == event
+
+
+def test_waves_that_fit_behind_each_other() -> None:
+    waves = [{"opens_at": NOW + day * 24 * HOUR, "prequeue_at": NOW + (day * 24 - 1) * HOUR} for day in (7, 14)]
+    assert len(make_event(**DRAW, waves=waves).waves) == 2

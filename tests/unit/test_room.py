@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admission.core.applicant import UNTOUCHED, Trace
 from admission.core.line import Line, Place, Segment
 from admission.core.quota import Taken
 from admission.core.record import EventRecord
@@ -71,6 +72,33 @@ def test_who_waits_is_told_the_same_in_one_go(
         assert in_one_go in (None, encode(by_field)), "a number that was lost before anybody saw it"
     else:
         assert in_one_go == encode(by_field), "byte for byte"
+
+
+@pytest.mark.parametrize(
+    ("trace", "state", "told"),
+    [
+        (UNTOUCHED, "called", "full"),
+        (Trace(admitted=True, session_started_us=1), "admitted", "open"),
+        (Trace(admitted=True), "lapsed", "open"),
+        (Trace(left=True), "left", "open"),
+    ],
+)
+def test_a_full_group_is_full_only_to_who_wants_a_seat_of_it(trace: Trace, state: str, told: str) -> None:
+    line = Line((Segment("1-a", "first_come", 9),), Place(0, 5))
+    full = room(line, STATES["group full"], None, groups={"31": Taken(5, 0)})
+    standing = full.standing(Ticket(EVENT.slug, "1-a", 2, 0, group="31"), trace)
+    assert (standing.state, standing.event_state) == (state, told)
+
+
+def test_nobody_is_sure_of_a_seat_where_people_were_passed_over() -> None:
+    line = Line((Segment("1-a", "first_come", 9),), Place(0, 5))
+    passed = {"31": Taken(5, 0, Place(0, 2), Place(0, 5))}
+    for group in ("31", "32"):
+        ticket = Ticket(EVENT.slug, "1-a", 6, 0, group=group)
+        chances = [
+            room(line, STATES["last seats"], None, groups=groups).standing(ticket).seats for groups in ({}, passed)
+        ]
+        assert [each and each.chance for each in chances] == ["sure", "likely"]
 
 
 @pytest.mark.parametrize("message", [None, MESSAGE])

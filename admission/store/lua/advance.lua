@@ -7,14 +7,14 @@
 -- Cost: O(log calls + groups + seats given back); calls hold one entry a second of the grace
 local grace_ms, opens_us, closes_us, paused, seat_us, groups = unpack(redis.call('HMGET', EVENT, 'grace_ms', 'opens_us',
   'closes_us', 'paused', 'seat_us', 'groups'))
-if not grace_ms then return redis.error_reply('NOEVENT put the record first') end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', whole(now_us - seat_us), 'LIMIT', 0, 1000)) do
   release(KEYS[4], string.sub(member, 1, 12), string.sub(member, 13))
 end
 for group in string.gmatch(groups, '%S+') do keep(group) end
-local open = now_us >= tonumber(opens_us) and now_us < tonumber(closes_us) and paused == '0'
-  and not filled('')
--- The clock of the grace stands while the event is paused or nothing ticks: time without service is no one's fault.
+local _, taken = filled('')
+local open = now_us >= tonumber(opens_us) and now_us < tonumber(closes_us) and paused == '0' and not taken
+-- The clock of the grace stands while nobody can get in, paused or all seats taken, and while nothing ticks: time without
+-- service is no one's fault.
 local tick_ms = math.min(2000, math.max(0, math.floor((now_us - line.ticked_us) / 1000)))
 local open_ms = tonumber(line.open_ms) + (open and tick_ms or 0)
 local tail = #cjson.decode(line.segments) * RANKS + tonumber(line.size)

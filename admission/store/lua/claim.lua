@@ -9,7 +9,6 @@ local limits = redis.call('HMGET', EVENT, 'session_us', 'interval_us', 'burst', 
   'paused')
 for i = 1, 7 do limits[i] = tonumber(limits[i] or nil) end
 local session_us, interval_us, burst, capacity, opens_us, closes_us, paused = unpack(limits, 1, 7)
-if not session_us then return redis.error_reply('NOEVENT put the record first') end
 local active = missing('lost_sessions', session_us)
   + redis.call('ZCOUNT', KEYS[3], '(' .. whole(now_us - session_us), '+inf')
 -- A wall clock that jumped back would shut the door until it caught up: no debt is longer than the bucket.

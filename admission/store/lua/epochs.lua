@@ -36,6 +36,10 @@ local function freeze()
   begin_epoch(segments, tonumber(string.sub(line.epoch, 1, 13)))
 end
 
+-- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
+if VERB ~= 'put_event' and redis.call('EXISTS', EVENT) == 0 then
+  return redis.error_reply('NOEVENT put the record first')
+end
 if line.life ~= life or line.epoch < ARGV[1] then open_epoch(ARGV[1], cjson.decode(ARGV[2])) end
 local freezes_us = tonumber(redis.call('HGET', EVENT, 'freezes_us') or nil)
 if freezes_us and now_us >= freezes_us and tonumber(line.serving) == 0

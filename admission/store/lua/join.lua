@@ -5,7 +5,6 @@
 -- Returns: {now ms, JSON of the segments before the present one, present epoch, {{segment, number, known 0|1, group}, …}}
 -- Cost: O(entries), at most 128
 local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
-if not session_us then return redis.error_reply('NOEVENT put the record first') end
 local size, present, places = tonumber(line.size), #cjson.decode(line.segments), {}
 for i = 3, #ARGV, 2 do
   local session, bucket = ARGV[i], KEYS[3 + (i - 1) / 2]

@@ -1,4 +1,5 @@
 -- Purpose: keep the event's record and its limits; the highest version wins, at a tie the one that stands.
+-- Flags: allow-oom
 -- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] log: stream of version and change
 -- ARGV[3] version, 1 or more; ARGV[4] record, JSON; ARGV[5] what made this version, JSON, or ''
 -- ARGV[6..] name and value of each limit

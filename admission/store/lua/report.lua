@@ -6,7 +6,6 @@
 -- Returns: {result, …}: the kind, or late, repeated, unknown
 -- Cost: O(reports * log sessions), at most 100 reports
 local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
-if not session_us then return redis.error_reply('NOEVENT put the record first') end
 
 local function end_session(kind, session, bucket)
   local row = read_row(bucket, session)
