@@ -43,7 +43,7 @@ PROMISES = {
     "D6": "The NIK never leaves the request",
     "D7": "A dump of Redis or a ticket does not tell who queued",
     "D11": "Dependency floors are checked",
-    "D12": "Asking with somebody else's NIK reveals nothing before the claim",
+    "D12": "Asking with somebody else's NIK reveals nothing before the claim, or the receipt of a draw",
 }
 
 _HEAD = """# Promises

@@ -94,10 +94,10 @@ async def test_with_a_full_memory_operators_can_still_act(store: RedisStore, red
     hall = await Hall(store).open()
     redis_server.client.config_set("maxmemory", 1)
     paused = await change_event(
-        store, hall.slug, lambda record, _: with_settings(record, paused=True), verb="p", by="b"
+        store, hall.slug, lambda record, _: with_settings(record, paused=True), verb="pause", by="Sri"
     )
     assert (paused.event.paused, (await hall.look()).record) == (True, paused)
-    assert [change.verb for _, change in await store.changes(hall.slug, 1)] == ["p"]
+    assert [change.verb for _, change in await store.changes(hall.slug, 1)] == ["pause"]
 
 
 async def test_with_a_full_memory_a_new_life_still_opens_its_epoch(
