@@ -9,9 +9,11 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from admission.core.draw import DrawSource
+from admission.core.changes import with_settings
 from admission.core.line import Place
+from admission.core.record import EventRecord
 from admission.data_dir import EntryFiles, RecordFiles
+from admission.worker import loop
 from admission.worker.draws import Draws
 from admission.worker.loop import Worker
 from admission.worker.metrics import WorkerMetrics
@@ -47,14 +49,16 @@ async def test_health_tells_a_worker_whose_loop_stands_still(
         await monitor.cleanup()
 
 
-async def test_a_wave_that_cannot_begin_stops_no_event(
-    redis_server: RedisServer, make_store: StoreMaker, tmp_path: Path
+async def test_a_mistake_in_one_event_stops_no_other(
+    redis_server: RedisServer, make_store: StoreMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def mistaken(record: EventRecord) -> EventRecord:
+        return with_settings(record, burst=0)
+
+    monkeypatch.setattr(loop, "next_wave", mistaken)
     store, now = make_store(redis_server.url), datetime.now(UTC)
-    schedule = {"prequeue_at": now - 3 * DAY, "opens_at": now - 2 * DAY, "closes_at": now - DAY, "freeze_seconds": 300}
-    source = DrawSource(kind="published", says="x")
-    wave = {"opens_at": now + DAY, "prequeue_at": now + DAY - timedelta(seconds=120)}  # within the freeze of a draw
-    await store.put_event(make_record(slug="macet", order="draw", draw_source=source, waves=[wave], **schedule))
+    schedule = {"opens_at": now - 2 * DAY, "closes_at": now - DAY, "waves": [{"opens_at": now + DAY}]}
+    await store.put_event(make_record(slug="macet", **schedule))
     hall = await Hall(store, "lancar").open()
     await hall.join_all(range(1, 4))
     worker = Worker(store, RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path)), WorkerMetrics(), 0.1)
