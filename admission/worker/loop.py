@@ -32,10 +32,18 @@ class Worker:
 
     Args:
         tick_seconds: interval of the ticks. A tick that comes late is not made up for.
+        dry_run: only log what it would do, once a second and event; nothing is written, to the store nor to the files.
     """
 
     def __init__(
-        self, store: Store, files: RecordFiles, draws: Draws, metrics: WorkerMetrics, tick_seconds: float
+        self,
+        store: Store,
+        files: RecordFiles,
+        draws: Draws,
+        metrics: WorkerMetrics,
+        tick_seconds: float,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self._store = store
         self._restorer = Restorer(store)
@@ -43,6 +51,8 @@ class Worker:
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._draws = draws
+        self._dry_run = dry_run
+        self._told_at: dict[str, float] = {}
         self._records: dict[str, EventRecord] = {}
         self._turnouts: dict[str, Turnout] = {}
         self._ticked_at = time.monotonic()
@@ -79,13 +89,17 @@ class Worker:
         try:
             snapshot = await self._store.snapshot(slug)
             held = self._records.get(slug)
-            if held is not None and await self._restorer.restore(held, snapshot):
+            if held is not None and not self._dry_run and await self._restorer.restore(held, snapshot):
                 return
             if snapshot.record is None:
                 return
             self._hold(snapshot.record)
-            await self._act(slug, snapshot)
-            self._draws.see_to(snapshot.record, snapshot.line)
+            state, decision = await self._decide(slug, snapshot)
+            if self._dry_run:
+                self._tell(slug, snapshot, decision)
+            else:
+                await self._act(slug, snapshot, state, decision)
+                self._draws.see_to(snapshot.record, snapshot.line)
         except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
             log.warning("tick-failed", slug=slug, reason=str(error))
@@ -99,12 +113,14 @@ class Worker:
         slug = record.event.slug
         if slug not in self._records or self._records[slug].version < record.version:
             self._records[slug] = record
+            if self._dry_run:
+                return
             try:
                 self._files.keep(record)
             except ConfigurationError as error:  # the line must move without a disk too
                 log.error("record-not-kept", slug=slug, reason=str(error))
 
-    async def _act(self, slug: str, snapshot: Snapshot) -> None:
+    async def _decide(self, slug: str, snapshot: Snapshot) -> tuple[EventState, Decision]:
         event = self._records[slug].event
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
         state = state_at(self._records[slug], now, snapshot.completed)
@@ -122,11 +138,32 @@ class Worker:
                 seats_left=snapshot.taken().left(event.quota),
             )
         )
+        self._observe(slug, snapshot, state, decision)
+        return state, decision
+
+    async def _act(self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision) -> None:
         # Asked even when nobody is to be called: it runs the open clock and ends graces.
         await self._store.advance(slug, snapshot.line.mark_after(decision.people))
-        self._observe(slug, snapshot, state, decision)
-        if event.waves and (state in _OVER or now >= event.waves[0].opens_at):
+        waves = self._records[slug].event.waves
+        if waves and (state in _OVER or snapshot.now_us >= waves[0].opens_at.timestamp() * 1_000_000):
             await self._go_on(self._records[slug], state)
+
+    def _tell(self, slug: str, snapshot: Snapshot, decision: Decision) -> None:
+        """What a dry run would do, once a second."""
+        if self._ticked_at - self._told_at.get(slug, -inf) < 1:
+            return
+        self._told_at[slug] = self._ticked_at
+        line = snapshot.line
+        log.info(
+            "would-call",
+            slug=slug,
+            people=decision.people,
+            reason=decision.reason,
+            serving=line.position(line.serving),
+            waiting=line.waiting,
+            unclaimed=snapshot.unclaimed,
+            turnout_ratio=round(self._turnouts[slug].ratio, 3),
+        )
 
     async def _learn(self, slug: str, snapshot: Snapshot) -> Turnout:
         """How many of those called come, as of this look."""

@@ -20,11 +20,12 @@ from admission.worker.monitor import start_monitor
 log = structlog.get_logger()
 
 
-async def work(settings: Settings, redis_url: str, ready: Callable[[int], None]) -> None:
+async def work(settings: Settings, redis_url: str, ready: Callable[[int], None], *, dry_run: bool = False) -> None:
     """Work until SIGTERM or SIGINT.
 
     Args:
         ready: told the metrics port once the loop runs.
+        dry_run: see Worker.
 
     Raises:
         ConfigurationError: secrets or records that cannot be used.
@@ -38,7 +39,8 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None])
     seal = SecretsFile(settings.secrets_path).seal()
     store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds), seal)
     draws = Draws(store, EntryFiles(settings.data_dir))
-    worker = Worker(store, RecordFiles(settings.data_dir, seal), draws, metrics, settings.tick_seconds)
+    files = RecordFiles(settings.data_dir, seal)
+    worker = Worker(store, files, draws, metrics, settings.tick_seconds, dry_run=dry_run)
     monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
         log.info("working", metrics_port=metrics_port)

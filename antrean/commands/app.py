@@ -91,12 +91,18 @@ def serve(
 
 
 @app.command()
-def work(metrics_port: MetricsPort = None, data_dir: DataDir = None) -> None:
+def work(
+    metrics_port: MetricsPort = None,
+    data_dir: DataDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Log what it would do, each second, and do nothing of it.")
+    ] = False,
+) -> None:
     """Run one admission worker; everything else comes from ANTREAN_* variables."""
     from antrean.commands.processes import run_worker
 
     with told_plainly():
-        run_worker(metrics_port=metrics_port, data_dir=data_dir)
+        run_worker(metrics_port=metrics_port, data_dir=data_dir, dry_run=dry_run)
 
 
 @app.command()
@@ -122,6 +128,20 @@ def check(
     from antrean.commands.check import run_check
 
     raise typer.Exit(run_check(files or [], as_json=json_))
+
+
+@app.command()
+def simulate(
+    law: Annotated[list[str] | None, typer.Option(help="Only this law; may be repeated.")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="Only this scenario; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many days each.")] = 3,
+    json_: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Play bad days of an origin with each control law, on a virtual clock: what a law does before you trust it."""
+    from antrean.commands.simulate import run_simulate
+
+    with told_plainly():
+        run_simulate(law or [], scenario or [], seeds, as_json=json_)
 
 
 @app.command("verify-draw")

@@ -93,8 +93,8 @@ def run_gateway(*, host: str | None, port: int | None, metrics_port: int | None,
     uvloop.run(serve(settings, redis_url, lambda public, metrics: print(READY, public, metrics, flush=True)))
 
 
-def run_worker(*, metrics_port: int | None, data_dir: Path | None) -> None:
-    """Work until SIGTERM; prints the metrics port once ready.
+def run_worker(*, metrics_port: int | None, data_dir: Path | None, dry_run: bool = False) -> None:
+    """Work until SIGTERM; prints the metrics port once ready. A dry run only logs what it would do.
 
     Raises:
         ConfigurationError: settings or records that cannot be used.
@@ -104,4 +104,4 @@ def run_worker(*, metrics_port: int | None, data_dir: Path | None) -> None:
     log_as_json()
     settings = load_settings(metrics_port=metrics_port, data_dir=data_dir)
     redis_url = needed_redis(settings)
-    uvloop.run(work(settings, redis_url, lambda metrics: print(READY, metrics, flush=True)))
+    uvloop.run(work(settings, redis_url, lambda metrics: print(READY, metrics, flush=True), dry_run=dry_run))

@@ -266,3 +266,18 @@ async def test_up_refuses_limits_that_do_not_fit(tmp_path: Path) -> None:
     refused = await antrean_(tmp_path, "up", "--data-dir", "data", *words)
     assert (refused.code, refused.out) == (2, "")
     assert "burst is more than one second of rate_per_second" in refused.err
+
+
+async def test_a_simulation_tells_how_a_law_does_on_a_bad_day(tmp_path: Path) -> None:
+    asked = ("simulate", "--law", "aimd", "--law", "fixed", "--scenario", "halved", "--seeds", "1")
+    (aimd, fixed) = json.loads((await antrean_(tmp_path, *asked, "--json")).out)
+    assert (aimd["law"], fixed["law"], aimd["scenario"]) == ("aimd", "fixed", "halved")
+    assert aimd["failed_ratio"] < 0.01 < 0.1 < fixed["failed_ratio"]
+    page = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+    for row in (aimd, fixed):
+        told = f"| halved | {row['law']} | {row['use_ratio']:.0%} | {row['bad_seconds']:.0f} s |".replace("%", " %")
+        assert told in page, "run `antrean simulate --seeds 1` and bring the page up to date"
+    people_read = (await antrean_(tmp_path, *asked)).out
+    assert "settled after" in people_read and "half the site is lost" in people_read
+    unknown = await antrean_(tmp_path, "simulate", "--law", "magic")
+    assert (unknown.code, "there are: fixed, aimd, gradient" in unknown.err) == (2, True)

@@ -69,3 +69,28 @@ async def test_a_mistake_in_one_event_stops_no_other(
     assert {(line["event"], line["slug"], line["error"]) for line in logs} == {
         ("tick-failed", "macet", "ValidationError")
     }
+
+
+async def test_a_dry_run_tells_what_it_would_do_and_does_nothing(
+    redis_server: RedisServer, make_store: StoreMaker, tmp_path: Path
+) -> None:
+    store = make_store(redis_server.url)
+    now = datetime.now(UTC)
+    ended = make_record(slug="usai", opens_at=now - 2 * DAY, closes_at=now - DAY, waves=[{"opens_at": now + DAY}])
+    await store.put_event(ended)
+    hall = await Hall(store).open()
+    await hall.join_all(range(1, 4))
+    await hall.look()
+    before = {key: redis_server.client.dump(key) for key in redis_server.client.scan_iter()}
+    files, draws = RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path))
+    onlooker = Worker(store, files, draws, WorkerMetrics(), 0.1, dry_run=True)
+    with capture_logs() as logs:
+        await onlooker.tick()
+        await onlooker.tick()
+    told = {line["slug"]: (line["event"], line["people"], line["reason"], line["waiting"]) for line in logs}
+    assert told == {hall.slug: ("would-call", 3, "whole-line", 3), "usai": ("would-call", 0, "not-open", 0)}
+    assert len(logs) == 2, "once a second"
+    assert {key: redis_server.client.dump(key) for key in redis_server.client.scan_iter()} == before
+    assert files.all() == []
+    await Worker(store, files, draws, WorkerMetrics(), 0.1).tick()
+    assert (await hall.look()).line.serving == Place(0, 3)

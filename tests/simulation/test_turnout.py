@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from admission.core import turnout
-from tests.simulation.crowd import Crowd, Seconds, as_people_do, at_once
+from admission.worker.simulation.crowd import Crowd, Seconds, as_people_do, at_once
 
 LEARNT_SECONDS = 100.0
 STEP_SECONDS = 10

@@ -7,14 +7,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count, pairwise
-from math import log
+from math import inf, log
 
 from admission.core.calling import Sample, decide
 from admission.core.line import Place
 from admission.core.turnout import Look, Turnout
 
 TICK_SECONDS = 0.25
-_DOOR_SECONDS = 0.01
 
 Seconds = Callable[[random.Random], float]
 
@@ -34,11 +33,13 @@ class Crowd:
     """Everybody in an endless line, and the site they are let into.
 
     Args:
-        rate_per_second, burst, capacity: as in the event.
+        rate_per_second, burst, capacity: as in the event, or as a law allows: they may change between two ticks.
         no_shows: the share of the called who never come, by the time in seconds.
         late: of those, the share who come after all, one to five minutes after the call.
+        return_seconds: when all of those come who stayed away until then; None: never.
         reaction, stay: from the call to the button, and on the site, in seconds.
         workers: how many decide in each tick.
+        door_seconds: how often the door is opened.
     """
 
     seed: int
@@ -47,9 +48,11 @@ class Crowd:
     capacity: int = 1_000_000
     no_shows: Callable[[float], float] = lambda _: 0.0
     late: float = 0.0
+    return_seconds: float | None = None
     reaction: Seconds = at_once
     stay: Seconds = lambda _: 30.0
     workers: int = 1
+    door_seconds: float = 0.01
     seconds: float = 0.0
     called: int = 0
     starts: list[float] = field(default_factory=list)
@@ -69,11 +72,20 @@ class Crowd:
         """Go on for so long."""
         until = self.seconds + seconds
         while self.seconds < until:
-            target = max(self.called + self._decision(turnout) for turnout in self._turnouts)
-            self._call(target)
-            self._serve()
-            self.busy.append((self.seconds, len(self._door), len(self._ends)))
+            self.tick()
         return self
+
+    @property
+    def sessions(self) -> int:
+        """How many are on the site."""
+        return len(self._ends)
+
+    def tick(self) -> None:
+        """A quarter of a second: the workers decide, people come, the door lets them in."""
+        if self.rate_per_second > 0:
+            self._call(max(self.called + self._decision(turnout) for turnout in self._turnouts))
+        self._serve()
+        self.busy.append((self.seconds, len(self._door), len(self._ends)))
 
     def _decision(self, turnout: Turnout) -> int:
         at = Place(0, self.called)
@@ -102,9 +114,12 @@ class Crowd:
     def _call(self, target: int) -> None:
         for number in range(self.called + 1, target + 1):
             if self._chance.random() < self.no_shows(self.seconds):
-                if self._chance.random() >= self.late:
+                if self.return_seconds is not None and self.seconds < self.return_seconds:
+                    seconds = self.return_seconds - self.seconds + self._chance.random()
+                elif self._chance.random() < self.late:
+                    seconds = self._chance.uniform(60, 300)
+                else:
                     continue
-                seconds = self._chance.uniform(60, 300)
             else:
                 seconds = self._chance.uniform(0, 1.5) + self.reaction(self._chance)
             heapq.heappush(self._coming, (self.seconds + seconds, number))
@@ -113,13 +128,13 @@ class Crowd:
     def _serve(self) -> None:
         """The door takes them by place, at the rate, while there is room."""
         until = self.seconds + TICK_SECONDS
-        interval = 1 / self.rate_per_second
+        interval = 1 / self.rate_per_second if self.rate_per_second > 0 else inf
         while self.seconds < until - 1e-9:
             while self._coming and self._coming[0][0] <= self.seconds:
                 heapq.heappush(self._door, heapq.heappop(self._coming)[1])
             while self._ends and self._ends[0] <= self.seconds:
                 heapq.heappop(self._ends)
-            while self._door and len(self._ends) < self.capacity:
+            while self._door and self.sessions < self.capacity and interval < inf:
                 due = max(self.seconds, self._full_until)
                 if due - (self.burst - 1) * interval > self.seconds + 1e-9:
                     break
@@ -127,7 +142,7 @@ class Crowd:
                 self._came.add(heapq.heappop(self._door))
                 self.starts.append(self.seconds)
                 heapq.heappush(self._ends, self.seconds + self.stay(self._chance))
-            self.seconds += _DOOR_SECONDS
+            self.seconds += self.door_seconds
 
     def admitted_ratio(self, first: float, last: float) -> float:
         """Admissions between two instants, of those that the rate allows."""

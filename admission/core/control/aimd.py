@@ -1,0 +1,64 @@
+"""The default automatic law: additive increase, multiplicative decrease of the allowed sessions."""
+
+from __future__ import annotations
+
+from admission.core.control.allowance import Allowance, Bounds, Interval
+from admission.core.control.caution import Caution
+from admission.core.control.health import Health
+
+_CUT = 0.8
+_GROWTH = 0.03  # of the allowed sessions, in an interval
+_COOLDOWN_INTERVALS = 3
+_COOLING_RATE = 0.5
+
+
+class Aimd:
+    """After a bad interval sessions = 0.8 × min(sessions, running), after a good one sessions = 1.03 × sessions.
+
+    A cut is given time: while more sessions run than are allowed nobody is admitted, and none is made. For three
+    intervals after the last bad one nothing grows, and the rate is at most half of what it was when the trouble began.
+    It grows only while what is allowed is used (80 %), so that a quiet hour stores up no flood. A cold start begins at
+    a tenth of the capacity, and adds a tenth in each good interval until the capacity or the first trouble.
+
+    Weakness: it finds the origin's limit by touching it, again and again; between two touches up to a fifth of what the
+    origin could bear is not used.
+
+    Source: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989.
+    """
+
+    def __init__(self) -> None:
+        self._caution = Caution()
+        self._cooldown = 0
+        self._rate_before = 0.0
+
+    def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
+        """See Law."""
+        health = self._caution.see(interval, bounds)
+        reason = self._move(interval, bounds, health)
+        most = _COOLING_RATE * self._rate_before if self._cooldown else bounds.rate_per_second
+        rate_ratio = min(1.0, most / max(1e-9, bounds.rate_of(self._caution.sessions)))
+        return self._caution.allow(bounds, reason, rate_ratio=rate_ratio, health=health)
+
+    def _move(self, interval: Interval, bounds: Bounds, health: Health) -> str:
+        caution = self._caution
+        if health is Health.BAD:
+            if not self._cooldown:
+                self._rate_before = bounds.rate_of(caution.sessions)
+            self._cooldown, caution.starting = _COOLDOWN_INTERVALS, False
+            if interval.sessions > caution.sessions:
+                return "draining"
+            caution.sessions = _CUT * min(caution.sessions, max(interval.sessions, 1))
+            return "origin-bad"
+        self._cooldown = max(0, self._cooldown - 1)
+        if health is not Health.GOOD:
+            return "too-few-answers"
+        if self._cooldown:
+            return "cooling-down"
+        if caution.sessions >= bounds.capacity:
+            return "at-capacity"
+        if not caution.full(interval, bounds):
+            return "not-full"
+        if caution.grow_from_cold(bounds):
+            return "cold-start"
+        caution.sessions += max(1.0, _GROWTH * caution.sessions)
+        return "growing"

@@ -1,0 +1,55 @@
+"""What every automatic law does alike: the cold start, blindness, an origin that asks for a pause, and who is full."""
+
+from __future__ import annotations
+
+from admission.core.control.allowance import Allowance, Bounds, Interval
+from admission.core.control.health import Health, Watch
+
+START_RATIO = 0.1  # of the capacity: with what an event begins, and by what it grows in each interval of the cold start
+FULL_RATIO = 0.8  # of what is allowed; below it the applicants are what limits, and nothing is learnt by allowing more
+_FEWEST_RATIO = 0.02  # of the capacity: with nobody inside nobody could tell that the origin is well again
+
+
+class Caution:
+    """The allowed sessions of one event, as an automatic law moves them within the operator's bounds."""
+
+    def __init__(self) -> None:
+        self.sessions = 0.0
+        self.starting = True
+        self._watch = Watch()
+        self._paused_seconds = 0.0
+
+    def see(self, interval: Interval, bounds: Bounds) -> Health:
+        """How the origin is; the first interval allows a tenth of the capacity."""
+        if self.sessions == 0:
+            self.sessions = START_RATIO * bounds.capacity
+        self._paused_seconds = max(self._paused_seconds - interval.seconds, interval.retry_after_seconds)
+        return self._watch.judge(interval)
+
+    def full(self, interval: Interval, bounds: Bounds) -> bool:
+        """Whether what is allowed is used: the sessions, or the rate that goes with them."""
+        most = bounds.rate_of(self.sessions) * interval.seconds
+        return interval.sessions >= FULL_RATIO * self.sessions or interval.admitted >= FULL_RATIO * most
+
+    def grow_from_cold(self, bounds: Bounds) -> bool:
+        """One step of the cold start; False once it is over."""
+        if self.starting:
+            self.sessions += START_RATIO * bounds.capacity
+            self.starting = self.sessions < bounds.capacity
+            return True
+        return False
+
+    def allow(self, bounds: Bounds, reason: str, *, rate_ratio: float = 1.0, health: Health) -> Allowance:
+        """The allowance: within the bounds, nobody while the origin asks for that, a few while nothing is heard.
+
+        Args:
+            rate_ratio: of the rate that goes with the sessions.
+        """
+        fewest = min(bounds.capacity, max(1.0, _FEWEST_RATIO * bounds.capacity))
+        self.sessions = min(max(self.sessions, fewest), float(bounds.capacity))
+        sessions, rate = round(self.sessions), bounds.rate_of(self.sessions) * rate_ratio
+        if self._paused_seconds > 0:
+            return Allowance(sessions, 0.0, "retry-after")
+        if health is Health.STALE:
+            return Allowance(sessions, min(rate, bounds.safe_ratio * bounds.rate_per_second), "stale")
+        return Allowance(sessions, rate, reason)

@@ -1,0 +1,1 @@
+"""People, origins and laws on a virtual clock: what a law would do, before anybody trusts it."""

@@ -1,0 +1,135 @@
+"""A scenario, played with a law: what happened in each interval, and how well it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from admission.core.control.aimd import Aimd
+from admission.core.control.allowance import Law
+from admission.core.control.fixed import Fixed
+from admission.core.control.gradient import Gradient
+from admission.core.control.health import ERRORS_MAX, LATENCY_MAX
+from admission.worker.simulation.crowd import TICK_SECONDS, Crowd
+from admission.worker.simulation.origin import Origin
+from admission.worker.simulation.scenario import REQUESTS_PER_SECOND, Scenario
+
+INTERVAL_SECONDS = 5.0
+LAWS: dict[str, Callable[[], Law]] = {"fixed": Fixed, "aimd": Aimd, "gradient": Gradient}
+_LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
+
+
+class Moment(NamedTuple):
+    """One interval: its end in seconds, what was allowed in it and why, and what came of it.
+
+    Args:
+        use: what was asked of the site, as a share of what it could answer.
+        possible: the same if all that the operator allows were inside; at most 1.
+    """
+
+    seconds: float
+    allowed: int
+    rate_per_second: float
+    reason: str
+    sessions: int
+    admitted_per_second: float
+    latency_seconds: float
+    error_ratio: float
+    use: float
+    possible: float
+
+    @property
+    def bad(self) -> bool:
+        """Whether people on the site had a bad time."""
+        return self.error_ratio > ERRORS_MAX or self.latency_seconds > LATENCY_MAX * Origin.service_seconds
+
+
+class Verdict(NamedTuple):
+    """How a play went.
+
+    Args:
+        use_ratio: of what the site could do for the people there were, in the last third; 0 to 1.
+        bad_seconds: time in which more than 1 % failed, or answers took four times as long as on an idle site.
+        settle_seconds: after what changed at once, the longest time until that ended.
+        failed_ratio: of all answers.
+        swing_ratio: half of the range of the allowed sessions in the last third, by their mean.
+    """
+
+    use_ratio: float
+    bad_seconds: float
+    settle_seconds: float
+    failed_ratio: float
+    swing_ratio: float
+
+
+def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
+    """Play a scenario with the worker's own decision and a law; the same seed is the same day."""
+    bounds = scenario.bounds
+    burst = max(1, min(5, int(bounds.rate_per_second)))
+    crowd = Crowd(
+        seed,
+        bounds.rate_per_second,
+        burst,
+        bounds.capacity,
+        no_shows=scenario.no_shows,
+        return_seconds=scenario.return_seconds,
+        stay=scenario.stay,
+        door_seconds=0.05,
+    )
+    origin = Origin(seed, scenario.power, REQUESTS_PER_SECOND, heard=scenario.heard)
+    moments: list[Moment] = []
+    allowance = law.decide(origin.report(0.0, INTERVAL_SECONDS, 0, 0), bounds)
+    while crowd.seconds < scenario.seconds:
+        crowd.capacity, crowd.rate_per_second = allowance.sessions, allowance.rate_per_second
+        before, asked, could = len(crowd.starts), [], []
+        for _ in range(round(INTERVAL_SECONDS / TICK_SECONDS)):
+            crowd.tick()
+            origin.serve(crowd.seconds, crowd.sessions, TICK_SECONDS)
+            asked.append(crowd.sessions * REQUESTS_PER_SECOND)
+            could.append(scenario.power(crowd.seconds))
+        admitted, latency = len(crowd.starts) - before, max(origin.latencies)
+        errors = origin.failed / max(1.0, origin.answered)
+        seen = origin.report(crowd.seconds, INTERVAL_SECONDS, crowd.sessions, admitted)
+        most = bounds.capacity * REQUESTS_PER_SECOND
+        moments.append(
+            Moment(
+                crowd.seconds,
+                allowance.sessions,
+                allowance.rate_per_second,
+                allowance.reason,
+                crowd.sessions,
+                admitted / INTERVAL_SECONDS,
+                latency,
+                errors,
+                fmean(asked) / fmean(could),
+                min(1.0, most / fmean(could)),
+            )
+        )
+        allowance = law.decide(seen, bounds)
+    return moments
+
+
+def judge(scenario: Scenario, moments: Sequence[Moment]) -> Verdict:
+    """How well a play went."""
+    last = [each for each in moments if each.seconds > scenario.seconds * (1 - _LAST)]
+    allowed = [each.allowed for each in last]
+    answers = sum(each.use for each in moments)
+    return Verdict(
+        use_ratio=min(1.0, fmean(each.use for each in last) / fmean(each.possible for each in last)),
+        bad_seconds=INTERVAL_SECONDS * sum(each.bad for each in moments),
+        settle_seconds=max((_settle_seconds(scenario, moments, change) for change in scenario.changes), default=0.0),
+        failed_ratio=sum(each.error_ratio * each.use for each in moments) / answers,
+        swing_ratio=(max(allowed) - min(allowed)) / 2 / fmean(allowed),
+    )
+
+
+def _settle_seconds(scenario: Scenario, moments: Sequence[Moment], change: float) -> float:
+    """From a change until the first half minute in which nothing was bad; what is left when there was none."""
+    until = min((each for each in scenario.changes if each > change), default=scenario.seconds)
+    after = [each for each in moments if change < each.seconds <= until]
+    calm = round(30 / INTERVAL_SECONDS)
+    for index, moment in enumerate(after):
+        if not any(each.bad for each in after[index : index + calm]):
+            return moment.seconds - INTERVAL_SECONDS - change if index else 0.0
+    return until - change

@@ -1,0 +1,84 @@
+"""Control laws against modelled origins on a virtual clock: they settle, and use the site."""
+
+from __future__ import annotations
+
+import pytest
+
+from admission.core.control import aimd, caution, health
+from admission.core.control.allowance import Interval
+from admission.worker.simulation.play import LAWS, Verdict, judge, play
+from admission.worker.simulation.scenario import SCENARIOS, Scenario
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+AUTOMATIC = ["aimd", "gradient"]
+USE_MIN, SWING_MAX = 0.6, 0.2
+# What cannot be sent away stays: people who are on the site when half of it is lost leave in their own time.
+SETTLE_SECONDS, STAYS = 60.0, 2.0
+# Where the site, or what people do, changes within the last third, what is allowed has to move there.
+AT_REST = ["steady", "stale", "no-shows", "return"]
+
+
+def verdict(name: str, law: str, seed: int = 1) -> Verdict:
+    return judge(BY_NAME[name], play(BY_NAME[name], LAWS[law](), seed))
+
+
+def settles(scenario: Scenario, law: str, seed: int) -> None:
+    found = verdict(scenario.name, law, seed)
+    assert found.settle_seconds <= SETTLE_SECONDS + STAYS * scenario.stay_seconds, (scenario.name, law, seed, found)
+    if law == "aimd":  # the gradient law, which keeps latency low, may use less
+        assert found.use_ratio >= USE_MIN, (scenario.name, seed, found)
+
+
+@pytest.mark.parametrize("law", AUTOMATIC)
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_a_law_settles_and_uses_the_site(name: str, law: str) -> None:
+    settles(BY_NAME[name], law, seed=1)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("law", AUTOMATIC)
+def test_a_law_does_so_on_twenty_days_of_each_kind(law: str) -> None:
+    for scenario in SCENARIOS:
+        for seed in range(20):
+            settles(scenario, law, seed)
+
+
+@pytest.mark.parametrize("law", AUTOMATIC)
+@pytest.mark.parametrize("name", AT_REST)
+def test_a_law_does_not_swing_where_nothing_changes(name: str, law: str) -> None:
+    assert verdict(name, law).swing_ratio <= SWING_MAX
+
+
+@pytest.mark.parametrize("law", AUTOMATIC)
+@pytest.mark.parametrize("name", ["halved", "leak", "flapping"])
+def test_a_law_spares_people_most_of_what_a_fixed_rate_does_to_them(name: str, law: str) -> None:
+    assert verdict(name, law).failed_ratio < verdict(name, "fixed").failed_ratio / 4
+
+
+@pytest.mark.parametrize("law", AUTOMATIC)
+def test_while_nothing_is_heard_only_a_few_are_let_in(law: str) -> None:
+    scenario = BY_NAME["stale"]
+    blind = [each for each in play(scenario, LAWS[law](), 1) if 320 < each.seconds <= 600]
+    assert max(each.rate_per_second for each in blind) <= 0.2 * scenario.bounds.rate_per_second
+
+
+def test_a_law_that_does_not_hear_that_nothing_is_heard_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_STALE_INTERVALS", 10_000)
+    blind = [each for each in play(BY_NAME["stale"], LAWS["aimd"](), 1) if 320 < each.seconds <= 600]
+    assert max(each.rate_per_second for each in blind) > 0.2 * BY_NAME["stale"].bounds.rate_per_second
+
+
+def test_a_law_that_grows_while_nobody_is_there_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caution.Caution, "full", lambda *_: True)
+    law, quiet = aimd.Aimd(), Interval(5.0, 10, 2, answers=100, latency_seconds=0.1)
+    bounds = BY_NAME["steady"].bounds
+    allowed = [law.decide(quiet, bounds).sessions for _ in range(50)]
+    assert allowed[-1] == bounds.capacity > 2 * allowed[0]
+
+
+def test_a_law_that_never_cuts_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aimd.Aimd, "_move", lambda *_: "deaf")
+    monkeypatch.setattr(caution, "START_RATIO", 1.0)
+    with pytest.raises(AssertionError):
+        settles(BY_NAME["halved"], "aimd", seed=1)
