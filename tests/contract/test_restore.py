@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from admission.core.errors import StoreUnavailable
+from admission.data_dir import RecordFiles
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from admission.store.restore import PATIENCE_SECONDS, Restorer
+from antrean.commands.events import put_settings
 from tests.contract.hall import Hall
-from tests.samples import SEAL, make_record
+from tests.samples import SEAL, make_event, make_record
 from tests.servers import RedisServer
 
 RECORD = make_record()
@@ -97,3 +101,23 @@ async def test_nobody_begins_a_line_in_an_empty_redis_without_the_record(
     assert redis_server.client.dbsize() == 0
     await hall.put(RECORD)
     assert hall.seen.line.place(*guest.number) is not None
+
+
+@pytest.mark.promise("B10")
+async def test_a_file_that_is_put_meanwhile_waits_for_who_saw_the_line(
+    store: RedisStore, newcomer: RedisStore, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    files, event = RecordFiles(tmp_path, SEAL), make_event()
+    made = await put_settings(store, files, event, b"w" * 32, "Sri")
+    hall = Hall(store)
+    guest = await hall.join(1)
+    await hall.look()
+    redis_server.client.flushall()
+
+    async def by_who_saw_it() -> None:
+        await asyncio.sleep(PATIENCE_SECONDS / 3)
+        await store.put_event(made)
+
+    stands, _ = await asyncio.gather(put_settings(newcomer, files, event, b"w" * 32, "Sri"), by_who_saw_it())
+    assert stands == made
+    assert (await hall.look()).line.place(*guest.number) is not None

@@ -6,7 +6,6 @@ from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.caution import Caution
 from admission.core.control.health import Health
 
-_CUT = 0.8
 _GROWTH = 0.03  # of the allowed sessions, in an interval
 _COOLDOWN_INTERVALS = 3
 _COOLING_RATE = 0.5
@@ -44,21 +43,14 @@ class Aimd:
         if health is Health.BAD:
             if not self._cooldown:
                 self._rate_before = bounds.rate_of(caution.sessions)
-            self._cooldown, caution.starting = _COOLDOWN_INTERVALS, False
-            if interval.sessions > caution.sessions:
-                return "draining"
-            caution.sessions = _CUT * min(caution.sessions, max(interval.sessions, 1))
-            return "origin-bad"
+            self._cooldown = _COOLDOWN_INTERVALS
+            return caution.cut(interval)
         self._cooldown = max(0, self._cooldown - 1)
         if health is not Health.GOOD:
             return "too-few-answers"
         if self._cooldown:
             return "cooling-down"
-        if caution.sessions >= bounds.capacity:
-            return "at-capacity"
-        if not caution.full(interval, bounds):
-            return "not-full"
-        if caution.grow_from_cold(bounds):
-            return "cold-start"
+        if reason := caution.start_or_stay(interval, bounds):
+            return reason
         caution.sessions += max(1.0, _GROWTH * caution.sessions)
         return "growing"

@@ -1,4 +1,4 @@
-"""What every automatic law does alike: the cold start, blindness, an origin that asks for a pause, and who is full."""
+"""What every automatic law does alike: the cold start, the cut, blindness, and an origin that asks for a pause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.health import Health, Watch
 
 START_RATIO = 0.1  # of the capacity: with what an event begins, and by what it grows in each interval of the cold start
-FULL_RATIO = 0.8  # of what is allowed; below it the applicants are what limits, and nothing is learnt by allowing more
+_FULL_RATIO = 0.8  # of what is allowed; below it the applicants are what limits, and nothing is learnt by allowing more
+_CUT_RATIO = 0.8  # of what is allowed and used, after a bad interval
 _FEWEST_RATIO = 0.02  # of the capacity: with nobody inside nobody could tell that the origin is well again
 
 
@@ -29,15 +30,27 @@ class Caution:
     def full(self, interval: Interval, bounds: Bounds) -> bool:
         """Whether what is allowed is used: the sessions, or the rate that goes with them."""
         most = bounds.rate_of(self.sessions) * interval.seconds
-        return interval.sessions >= FULL_RATIO * self.sessions or interval.admitted >= FULL_RATIO * most
+        return interval.sessions >= _FULL_RATIO * self.sessions or interval.admitted >= _FULL_RATIO * most
 
-    def grow_from_cold(self, bounds: Bounds) -> bool:
-        """One step of the cold start; False once it is over."""
-        if self.starting:
-            self.sessions += START_RATIO * bounds.capacity
-            self.starting = self.sessions < bounds.capacity
-            return True
-        return False
+    def cut(self, interval: Interval) -> str:
+        """Allow less after a bad interval, once those inside have followed the cut before; returns the reason."""
+        self.starting = False
+        if interval.sessions > self.sessions:
+            return "draining"
+        self.sessions = _CUT_RATIO * min(self.sessions, max(interval.sessions, 1))
+        return "origin-bad"
+
+    def start_or_stay(self, interval: Interval, bounds: Bounds) -> str:
+        """After a good interval: why nothing grows, or one step of the cold start; '' when the law may let it grow."""
+        if self.sessions >= bounds.capacity:
+            return "at-capacity"
+        if not self.full(interval, bounds):
+            return "not-full"
+        if not self.starting:
+            return ""
+        self.sessions += START_RATIO * bounds.capacity
+        self.starting = self.sessions < bounds.capacity
+        return "cold-start"
 
     def allow(self, bounds: Bounds, reason: str, *, rate_ratio: float = 1.0, health: Health) -> Allowance:
         """The allowance: within the bounds, nobody while the origin asks for that, a few while nothing is heard.

@@ -13,7 +13,6 @@ _LOWEST_GRADIENT = 0.5
 _SMOOTHING = 0.2
 _USUAL_MEMORY = 0.02  # weight of one interval in what is usual
 _RECOVERY = 0.95  # of what is usual, when it has come to be far above what is seen
-_CUT = 0.8
 
 
 class Gradient:
@@ -42,22 +41,14 @@ class Gradient:
     def _move(self, interval: Interval, bounds: Bounds, health: Health) -> str:
         caution, seen = self._caution, interval.latency_seconds
         if health is Health.BAD:
-            caution.starting = False
-            if interval.sessions > caution.sessions:
-                return "draining"
-            caution.sessions = _CUT * min(caution.sessions, max(interval.sessions, 1))
-            return "origin-bad"
+            return caution.cut(interval)
         if health is not Health.GOOD or seen is None:
             return "too-few-answers"
         gradient = self._gradient(seen)
         if gradient < 1:
             caution.starting = False
-        elif caution.sessions >= bounds.capacity:
-            return "at-capacity"
-        elif not caution.full(interval, bounds):
-            return "not-full"
-        elif caution.grow_from_cold(bounds):
-            return "cold-start"
+        elif reason := caution.start_or_stay(interval, bounds):
+            return reason
         before = caution.sessions
         caution.sessions += _SMOOTHING * (gradient * before + sqrt(before) - before)
         return "growing" if caution.sessions > before else "slower-answers"

@@ -37,11 +37,11 @@ local function freeze()
 end
 
 -- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
-if VERB ~= 'put_event' and redis.call('EXISTS', EVENT) == 0 then
+local freezes_us = tonumber(redis.call('HGET', EVENT, 'freezes_us') or nil)
+if VERB ~= 'put_event' and not freezes_us then
   return redis.error_reply('NOEVENT put the record first')
 end
 if line.life ~= life or line.epoch < ARGV[1] then open_epoch(ARGV[1], cjson.decode(ARGV[2])) end
-local freezes_us = tonumber(redis.call('HGET', EVENT, 'freezes_us') or nil)
 if freezes_us and now_us >= freezes_us and tonumber(line.serving) == 0
   and not string.find(line.segments, '"drawn"', 1, true) then freeze() end
 

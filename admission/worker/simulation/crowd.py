@@ -85,13 +85,13 @@ class Crowd:
         if self.rate_per_second > 0:
             self._call(max(self.called + self._decision(turnout) for turnout in self._turnouts))
         self._serve()
-        self.busy.append((self.seconds, len(self._door), len(self._ends)))
+        self.busy.append((self.seconds, len(self._door), self.sessions))
 
     def _decision(self, turnout: Turnout) -> int:
         at = Place(0, self.called)
         open_ms, admitted = int(self.seconds * 1000), len(self.starts)
         turnout.see(
-            Look(open_ms, "epoch", at, self.called, admitted, len(self._ends), self.capacity, self.rate_per_second)
+            Look(open_ms, "epoch", at, self.called, admitted, self.sessions, self.capacity, self.rate_per_second)
         )
         marks = turnout.marks
         turnout.learn([self._answered(after.rank, upto.rank) for after, upto in pairwise(marks)])

@@ -21,7 +21,7 @@ _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
 
 
 class Moment(NamedTuple):
-    """One interval: its end in seconds, what was allowed in it and why, and what came of it.
+    """One interval: its end in seconds, what was allowed in it, and what came of it.
 
     Args:
         use: what was asked of the site, as a share of what it could answer.
@@ -31,9 +31,6 @@ class Moment(NamedTuple):
     seconds: float
     allowed: int
     rate_per_second: float
-    reason: str
-    sessions: int
-    admitted_per_second: float
     latency_seconds: float
     error_ratio: float
     use: float
@@ -97,9 +94,6 @@ def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
                 crowd.seconds,
                 allowance.sessions,
                 allowance.rate_per_second,
-                allowance.reason,
-                crowd.sessions,
-                admitted / INTERVAL_SECONDS,
                 latency,
                 errors,
                 fmean(asked) / fmean(could),
