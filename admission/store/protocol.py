@@ -121,6 +121,8 @@ class Snapshot:
         groups: seats taken, of each group that has people on the site.
         calls: steps of the mark later than the caller knew, oldest first.
         unclaimed: people called, in grace, who neither claimed nor left.
+        outdated: the store has less of the line than this process saw before, and the line and totals are what it saw;
+            `put_event` gives them back.
     """
 
     record: EventRecord | None
@@ -134,6 +136,7 @@ class Snapshot:
     unclaimed: int
     reserved: int = 0
     groups: Mapping[str, Taken] = field(default_factory=dict)
+    outdated: bool = False
 
     def taken(self, group: str = "") -> Taken:
         """Seats that are not free: of a group, or of all people."""

@@ -20,6 +20,7 @@ from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Ho
 SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
 _ROW = Struct(">BHI")  # its beginning; the check and the group follow
+_ENDLESS = 2**32  # above every rank
 _NEVER_US = 9_000_000_000_000_000  # year 2255; above every instant, and exact in Lua's numbers
 
 
@@ -37,15 +38,15 @@ def fold_line(snapshot: Snapshot) -> bytes:
     }
     if snapshot.groups:
         seen["groups"] = {
-            group: (taken.completed, taken.reserved, _kept(taken)) for group, taken in snapshot.groups.items()
+            group: (taken.completed, taken.reserved, *_kept(taken)) for group, taken in snapshot.groups.items()
         }
     return json.dumps(seen, separators=(",", ":")).encode()
 
 
-def _kept(taken: Taken) -> str:
+def _kept(taken: Taken) -> tuple[int, ...]:
     if taken.kept_after is None:
-        return ""
-    return f"{pack_place(taken.kept_after)} {-1 if taken.kept_upto is None else pack_place(taken.kept_upto)}"
+        return ()
+    return pack_place(taken.kept_after), -1 if taken.kept_upto is None else pack_place(taken.kept_upto)
 
 
 def limits_of(record: EventRecord) -> dict[str, int | float | str]:
@@ -167,13 +168,14 @@ def _read_taken(fields: Mapping[bytes, bytes], group: bytes) -> Taken:
 def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
     """A snapshot that knows no less than what was seen before it.
 
-    Within one life of the data every part of the line only grows. Where less is found, Redis lost data or got an
-    older copy back: until the next mutating verb has folded in what was seen, that is what the line is.
+    The line only grows. Where less is found, Redis lost data, got an older copy back, or goes on from what a process
+    saw that had seen less: until a mutating verb has folded in what was seen, that is what the line is.
     """
-    if _age(snapshot) >= _age(seen):
+    if not _lacks(snapshot, seen):
         return snapshot
     return replace(
         snapshot,
+        outdated=True,
         line=seen.line,
         admitted=seen.admitted,
         completed=seen.completed,
@@ -183,9 +185,24 @@ def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _age(snapshot: Snapshot) -> tuple[str, int, Place, Place, int, int]:
-    line = snapshot.line
-    return line.epoch, line.size, line.serving, line.expired, snapshot.admitted, snapshot.completed
+def _lacks(snapshot: Snapshot, seen: Snapshot) -> bool:
+    """Whether `fold.lua` would take anything over: people, marks or totals."""
+    if snapshot.admitted < seen.admitted or snapshot.completed < seen.completed:
+        return True
+    here, there = snapshot.line, seen.line
+    found = {segment.epoch: segment for segment in here.segments}
+    if any(_lacks_some(found.get(segment.epoch), segment) for segment in there.segments):
+        return True
+    pairs = enumerate(zip(here.segments, there.segments, strict=False))
+    common = next((i for i, (one, other) in pairs if one.epoch != other.epoch), len(there.segments))
+    end = Place(common, 0 if common < len(there.segments) else _ENDLESS)
+    return here.serving < min(there.serving, end) or here.expired < min(there.expired, end)
+
+
+def _lacks_some(found: Segment | None, seen: Segment) -> bool:
+    if found is None:
+        return True
+    return found.size < seen.size and (found.order == FIRST_COME or seen.order != FIRST_COME)
 
 
 def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:

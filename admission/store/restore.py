@@ -17,10 +17,11 @@ _LOOK_AGAIN_SECONDS = 0.2
 class Restorer:
     """Puts the records that one process holds back into a store that has less.
 
-    With a record goes what its process saw of the line, and the first to put one back decides where the line goes on.
-    A process that saw none, such as one that has just started, would begin an empty line: it lets others go first.
+    With a record goes what its process saw of the line; Redis folds it in, whoever comes first. Who comes late may find
+    others behind whom the lost places now are, so a process that saw no line, such as one that has just started, lets
+    others go first.
 
-    Weakness: when nobody who saw the line reaches Redis in that time, it begins anew.
+    Weakness: when nobody who saw the line reaches Redis in that time, it begins anew, and goes on with people in it.
 
     Args:
         monotonic: seconds; only differences count.
@@ -32,7 +33,7 @@ class Restorer:
         self._missed_at: dict[str, float] = {}
 
     async def restore(self, held: EventRecord, snapshot: Snapshot) -> bool:
-        """Put a record back where a store has less, at once or when others have had their time.
+        """Put a record back where a store has less of it or of the line, at once or when others have had their time.
 
         Returns: whether it had less: what to make of the snapshot is for the next look to tell.
 
@@ -40,7 +41,8 @@ class Restorer:
             StoreUnavailable: when the store is away.
         """
         slug = held.event.slug
-        if not held.outdates(snapshot.record):
+        stands = snapshot.record
+        if not (held.outdates(stands) or (snapshot.outdated and stands and stands.pepper == held.pepper)):
             self._missed_at.pop(slug, None)
             return False
         missed_at = self._missed_at.setdefault(slug, self._monotonic())

@@ -28,8 +28,9 @@ class Row:
 
 @dataclass
 class Seen:
-    """The part of the line that a caller remembers, and folds in after a loss."""
+    """The part of the line that a caller remembers, and folds in after a loss: epochs in turn, and their sizes."""
 
+    epochs: list[int] = field(default_factory=lambda: [0])
     sizes: list[int] = field(default_factory=lambda: [0])
     serving: Place = START
     expired: Place = START
@@ -42,9 +43,17 @@ class Seen:
     group_completed: Counter[str] = field(default_factory=Counter)
     kept: dict[str, tuple[Place, Place | None]] = field(default_factory=dict)
 
-    def age(self) -> tuple[int, list[int], Place, Place, int, int]:
-        """What only grows."""
-        return len(self.sizes), self.sizes[-1:], self.serving, self.expired, self.admitted, self.completed
+    def size_of(self, epoch: int) -> int:
+        """People of an epoch; -1 for one that is not known."""
+        return self.sizes[self.epochs.index(epoch)] if epoch in self.epochs else -1
+
+    def lacks(self, other: Seen) -> bool:
+        """Whether another has seen more."""
+        return (
+            any(self.size_of(epoch) < size for epoch, size in zip(other.epochs, other.sizes, strict=True))
+            or (self.serving < other.serving or self.expired < other.expired)
+            or (self.admitted < other.admitted or self.completed < other.completed)
+        )
 
 
 Copy = tuple[Seen, dict[bytes, Row], set[Place]]
@@ -62,12 +71,19 @@ class Model:
     closed: bool = False
     line: Seen = field(default_factory=Seen)
     seen: Seen = field(default_factory=Seen)
+    other_saw: Seen = field(default_factory=lambda: Seen([], []))
     rows: dict[bytes, Row] = field(default_factory=dict)
     settled: set[Place] = field(default_factory=set)
+    newest_epoch: int = 0
 
     def look(self) -> None:
-        """A snapshot: the caller remembers the line."""
-        self.seen = deepcopy(self.line)
+        """A snapshot: the caller remembers the line, unless it has less than they saw."""
+        if not self.line.lacks(self.seen):
+            self.seen = deepcopy(self.line)
+
+    def other_looks(self) -> None:
+        """A snapshot of another caller."""
+        self.other_saw = deepcopy(self.line)
 
     def tail(self) -> Place:
         """The last place of the line."""
@@ -210,14 +226,13 @@ class Model:
         """What a copy of Redis' data holds."""
         return deepcopy((self.line, self.rows, self.settled))
 
-    def come_back(self, copy: Copy | None = None, *, looks: bool = False) -> None:
-        """Redis comes back with the data of a copy, None: with nothing; the caller folds in what it saw.
+    def come_back(self, copy: Copy | None = None) -> None:
+        """Redis comes back with the data of a copy, None: with nothing."""
+        self.line, self.rows, self.settled = deepcopy(copy or (Seen([], []), {}, set()))
 
-        Args:
-            looks: it looked once more before, and where the line has grown no less, it believes what it finds.
-        """
-        here, self.rows, self.settled = deepcopy(copy or (Seen(sizes=[]), {}, set()))
-        seen = deepcopy(here if looks and here.age() >= self.seen.age() else self.seen)
+    def fold(self, seen: Seen) -> None:
+        """A caller folds in what it saw: every epoch in its turn, since nobody joins before all have done so."""
+        here, seen = self.line, deepcopy(seen)
         unknown = max(0, seen.admitted - here.admitted)
         if unknown:
             here.lost = min(len(seen.reserved) + seen.lost, here.lost + unknown)
@@ -226,16 +241,21 @@ class Model:
         for group in seen.group_completed.keys() | held.keys():
             forgotten = max(0, seen.group_completed[group] - here.group_completed[group])
             here.group_completed[group] += forgotten + min(held[group], unknown)
-        here.kept = seen.kept | here.kept
-        if len(seen.sizes) > len(here.sizes):
-            here.sizes = seen.sizes
-        elif len(seen.sizes) == len(here.sizes):
-            here.sizes[-1] = max(here.sizes[-1], seen.sizes[-1])
+        for group, (after, upto) in seen.kept.items():
+            known_after, known_upto = here.kept.get(group, (after, upto))
+            stands = None if upto is None or known_upto is None else max(upto, known_upto)
+            here.kept[group] = min(after, known_after), stands
+        epochs = sorted({*here.epochs, *seen.epochs})
+        here.sizes = [max(here.size_of(epoch), seen.size_of(epoch)) for epoch in epochs]
+        here.epochs = epochs
         here.serving, here.expired = max(here.serving, seen.serving), max(here.expired, seen.expired)
         here.admitted, here.completed = max(here.admitted, seen.admitted), max(here.completed, seen.completed)
-        here.sizes.append(0)
-        self.line = here
-        self.tick()
+
+    def begin_epoch(self) -> None:
+        """Numbers count from 1 again, in an epoch of another life."""
+        self.newest_epoch += 1
+        self.line.epochs.append(self.newest_epoch)
+        self.line.sizes.append(0)
 
     def unclaimed(self) -> int:
         """People called, in grace, who neither claimed nor left."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import pytest
 
 from admission.core.line import Place
 from admission.store.redis import RedisStore
+from admission.store.restore import Restorer
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.judges import duplicates, steps_back, windows_exceeded
@@ -289,3 +291,83 @@ async def test_every_mutating_verb_opens_the_new_epoch(store: RedisStore, redis_
     await VERBS[verb](hall, guest)
     line = (await hall.look()).line
     assert line.epoch > before and [segment.size for segment in line.segments][:1] == [1]
+
+
+class Story(NamedTuple):
+    """Two processes lost Redis; one had seen five people, the other five more, two of them inside, and five of a second
+    life."""
+
+    better: Hall
+    worse: Hall
+    guests: list[Guest]
+
+    def places(self, *others: Guest) -> list[Place]:
+        return [self.better.place(guest) for guest in (*self.guests, *others)]
+
+
+@pytest.fixture
+async def story(make_store: Callable[[str], RedisStore], redis_server: RedisServer) -> Story:
+    better, worse = Hall(make_store(redis_server.url)), Hall(make_store(redis_server.url))
+    guests = await (await better.open()).join_all(range(1, 6))
+    await worse.look()
+    guests += await better.join_all(range(6, 11))
+    await better.call(2)
+    assert [claimed.problem for claimed in await better.claim_all(guests[:2])] == ["", ""]
+    redis_server.client.hset(better.keys.line, "life", "another")
+    guests += await better.join_all(range(11, 16))
+    await better.look()
+    redis_server.client.flushall()
+    return Story(better, worse, guests)
+
+
+@pytest.mark.promise("B10")
+@pytest.mark.parametrize("first", ["looks", "joins"])
+async def test_who_saw_less_may_put_the_line_back_first(story: Story, first: str) -> None:
+    """Whatever each of them does next: nobody has joined in between, so all is as it was."""
+    before = story.places()
+    await story.worse.put(story.worse.seen.record)
+    assert [segment.size for segment in story.worse.seen.line.segments] == [5, 0]
+    if first == "looks":
+        seen = await story.better.look()
+        assert seen.outdated and story.places() == before
+        assert await Restorer(story.better.store).restore(seen.record, seen)
+    late = await story.better.join(16)
+    seen = await story.better.look()
+    assert [segment.size for segment in seen.line.segments] == [10, 5, 1]
+    assert story.places() == before and steps_back(story.places(late)) == []
+    assert (seen.line.serving, seen.admitted, seen.sessions) == (Place(0, 2), 2, 2)
+    assert (await story.worse.look()).line == seen.line
+    assert not seen.outdated
+
+
+@pytest.mark.promise("B10")
+async def test_a_lost_epoch_comes_in_behind_who_joined_meanwhile(story: Story) -> None:
+    """Rows name segments by position, so those who came first stay where they are; everybody else keeps a place."""
+    await story.worse.put(story.worse.seen.record)
+    meanwhile = await story.worse.join_all(range(21, 24))
+    seen = await story.better.look()
+    await Restorer(story.better.store).restore(seen.record, seen)
+    late = await story.better.join(16)
+    seen = await story.better.look()
+    assert [segment.size for segment in seen.line.segments] == [10, 3, 5, 1]
+    places = [story.better.place(guest) for guest in (*story.guests[:10], *meanwhile, *story.guests[10:], late)]
+    assert steps_back(places) == [] and duplicates(places) == []
+    assert not seen.outdated and (seen.line.serving, seen.sessions) == (Place(0, 2), 2)
+    assert [(await story.worse.join(person)).number for person in range(21, 24)] == [one.number for one in meanwhile]
+
+
+async def test_a_mark_in_a_lost_epoch_calls_nobody_who_joined_meanwhile(make_store, redis_server: RedisServer) -> None:
+    better, worse = Hall(make_store(redis_server.url)), Hall(make_store(redis_server.url))
+    await (await better.open()).join(1)
+    await worse.look()
+    redis_server.client.hset(better.keys.line, "life", "another")
+    await better.join_all(range(2, 7))
+    assert await better.call() == Place(1, 5)
+    redis_server.client.flushall()
+    await worse.put(worse.seen.record)
+    meanwhile = await worse.join_all(range(11, 14))
+    assert (await better.put(better.seen.record)).version == 1
+    assert [segment.size for segment in better.seen.line.segments] == [1, 3, 5, 0]
+    assert better.seen.line.serving == Place(1, 0) and not better.seen.outdated
+    await worse.look()
+    assert {(await worse.claim(guest)).problem for guest in meanwhile} == {"not-called"}

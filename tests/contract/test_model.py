@@ -57,10 +57,11 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.server.empty()
         self.runner = asyncio.Runner()
-        self.store = RedisStore(Connection(self.server.url, timeout_seconds=5), SEAL)
-        self.hall = Hall(self.store)
+        stores = [RedisStore(Connection(self.server.url, timeout_seconds=5), SEAL) for _ in range(2)]
+        self.store, self.other_store = stores
+        self.hall, self.other = Hall(self.store), Hall(self.other_store)  # the other looks now and then
         self.guests: list[Guest] = []
-        self.copied: tuple[dict[bytes, bytes], Copy] | None = None
+        self.copied: tuple[int, dict[bytes, bytes], Copy] | None = None
         # What the site knows, whatever Redis forgets: whose session may be completed, whose runs, who completed.
         self.inside: dict[bytes, str] = {}
         self.running: set[bytes] = set()
@@ -68,6 +69,7 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.run(self.store.close())
+        self.run(self.other_store.close())
         self.runner.close()
 
     def run(self, verb: Coroutine[Any, Any, T]) -> T:
@@ -234,44 +236,62 @@ class Lives(RuleBasedStateMachine):
         self.model.postponed = self.model.closed = False
 
     @rule()
+    def other_looks(self) -> None:
+        self.run(self.other.look())
+        self.model.other_looks()
+
+    @rule()
     def restart(self) -> None:
         """The same data under another server: its run_id is what tells."""
         self.begin_another_life()
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))
-        self.model.come_back(self.model.copy())
+        self.model.begin_epoch()
+        self.model.tick()
         self.look()
 
     def begin_another_life(self) -> None:
         self.server.client.hset(self.hall.keys.line, "life", "another")
 
-    @rule(looks=st.booleans())
-    def lose_everything(self, looks: bool) -> None:
+    @rule(looks=st.booleans(), other_first=st.booleans())
+    def lose_everything(self, looks: bool, other_first: bool) -> None:
         self.server.client.flushall()
-        self.model.come_back(looks=looks)
-        self.put_back(looks)
+        self.model.come_back()
+        self.put_back(looks, other_first)
 
     @rule()
     def copy(self) -> None:
         """A replica that falls behind from now on, or a backup."""
         client = self.server.client
-        self.copied = {key: client.dump(key) for key in client.scan_iter()}, self.model.copy()
+        dumped = {key: client.dump(key) for key in client.scan_iter()}
+        self.copied = self.record.version, dumped, self.model.copy()
 
     @precondition(lambda self: self.copied)
-    @rule(looks=st.booleans())
-    def go_on_with_the_copy(self, looks: bool) -> None:
-        dumped, modelled = self.copied
+    @rule(looks=st.booleans(), other_first=st.booleans())
+    def go_on_with_the_copy(self, looks: bool, other_first: bool) -> None:
+        version, dumped, modelled = self.copied
         self.server.client.flushall()
         for key, value in dumped.items():
             self.server.client.restore(key, 0, value)
         self.begin_another_life()
-        self.model.come_back(modelled, looks=looks)
-        self.put_back(looks)
+        self.model.come_back(modelled)
+        self.put_back(looks, other_first, changed=version < self.record.version)
 
-    def put_back(self, looks: bool) -> None:
-        if looks:  # some gateway looks before anybody puts the event back
-            self.run(self.hall.look())
+    def put_back(self, looks: bool, other_first: bool, changed: bool = False) -> None:
+        """The event is put back by who saw less of it, who saw all of it, or both."""
+        if other_first:
+            self.run(self.other_store.put_event(self.record))
+            self.model.fold(self.model.other_saw)
+            self.model.begin_epoch()
+            if changed:
+                self.model.tick()
+        if looks:
+            self.look()
         self.run(self.store.put_event(self.record))
+        self.model.fold(self.model.seen)
+        if not other_first:
+            self.model.begin_epoch()
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))  # a tick, at which the called get a new grace
+        self.model.tick()
         self.look()
 
     @precondition(lambda self: self.guests)

@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 async def _shows(phone: Phone, selector: str, text: str) -> None:
     """The page comes to say this: by itself where it has a script, else when it is loaded again."""
     if phone.script:
-        await phone.page.clock.fast_forward(70_000)
+        await phone.page.clock.fast_forward(20_000)  # a look at the shared status, and not at each step a poll
     else:
         await phone.page.reload()
     await expect(phone.page.locator(selector).first).to_contain_text(text, timeout=3_000)

@@ -3,7 +3,7 @@
 -- KEYS[2] line: hash, segments, marks, bucket, totals
 -- ARGV[1] newest epoch that the caller saw, '' for none
 -- ARGV[2] JSON, the line that it saw: segments, serving, expired, admitted, completed, sessions, reserved; groups, each
--- with completed, reserved and kept
+-- with completed, reserved, and what is kept: after and up to which place
 local EVENT, LINE = KEYS[1], KEYS[2]
 local RANKS = 4294967296
 local time = redis.call('TIME')

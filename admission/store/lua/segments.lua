@@ -1,0 +1,48 @@
+-- Purpose: stands between kept and fold: the segments, and those that a caller saw and Redis has not.
+local function all_segments()
+  local segments = cjson.decode(line.segments or '[]')
+  if line.epoch then segments[#segments + 1] = {line.epoch, 'first_come', tonumber(line.size)} end
+  return segments
+end
+
+local function in_common(segments, seen)
+  for i, segment in ipairs(seen) do
+    if not segments[i] or segments[i][1] ~= segment[1] then return i - 1 end
+  end
+  return #seen
+end
+
+-- The greater size; what is drawn takes none that was seen before its freeze: its draw may be sealed.
+local function grow(segment, seen)
+  if segment[2] == 'first_come' or seen[2] ~= 'first_come' then segment[3] = math.max(segment[3], seen[3]) end
+end
+
+-- Whether nobody joined or was called behind the first segments.
+local function untouched(segments, after)
+  for i = after + 1, #segments do
+    if segments[i][3] > 0 then return false end
+  end
+  return tonumber(line.serving or 0) <= after * RANKS
+end
+
+-- Every epoch of both. One that Redis lost comes in where it stood; where somebody joined or was called behind there
+-- meanwhile it comes in last, since rows and marks name segments by their position.
+local function unite(segments, seen)
+  local common, stands = in_common(segments, seen), {}
+  for _, segment in ipairs(segments) do stands[segment[1]] = segment end
+  local between, behind = untouched(segments, common), common
+  for i, segment in ipairs(seen) do
+    local here = stands[segment[1]]
+    if here then
+      grow(here, segment)
+      if i <= common and here[2] == 'first_come' then here[2] = segment[2] end
+    elseif between then
+      behind = behind + 1
+      table.insert(segments, behind, segment)
+    else
+      segments[#segments + 1] = {segment[1], 'first_come', segment[3]}
+    end
+  end
+  for i = behind + 1, between and behind > common and #segments or 0 do segments[i][2] = 'first_come' end
+end
+
