@@ -38,8 +38,8 @@ class _Waiting:
 class Door:
     """Lets the called in by place, as far as this process sees them; rate and capacity are judged in the claim.
 
-    Weakness: each gateway has a line of its own at the door. Between gateways chance decides, and nobody is overtaken
-    by more than are called and unclaimed.
+    Weakness: each gateway has a line of its own at the door. Between them the store lets the earliest of those go first
+    that asked within 0.2 s; for a moment after each entry it knows only the next one of the same gateway.
 
     Args:
         claim: asks the store once.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-# People called lately who have not claimed yet, in seconds of rate. Enough that a free seat always has somebody at the
-# door between two polls of the front; more would let late answers overtake, fewer would leave the origin idle.
+# People called lately who have not claimed yet, in seconds of what the origin takes. Enough that a free seat always has
+# somebody at the door between two polls of the front; more would let late answers overtake, and stand at the door for
+# longer than a gateway lets them; fewer would leave the origin idle.
 UNCLAIMED_SECONDS = 3.0
-# People who are expected to come, in seconds of rate: as long as nearly everybody takes from the call to the door.
+# People who are expected to come, in the same seconds: as long as nearly everybody takes from the call to the door.
 EXPECTED_SECONDS = 30.0
 NO_SEATS = "no-seats"
 
@@ -19,7 +20,8 @@ class Sample:
 
     Args:
         open: the event is open, so people may be called.
-        rate_per_second: the configured rate, above 0.
+        takes_per_second: admissions that the origin has room for, by experience, at most the rate that is allowed; 0:
+            it is to be left alone.
         waiting: people behind the mark.
         unclaimed: people called who neither claimed nor left, and whose grace has not ended.
         lately: those of them who were called so lately that they may be on their way.
@@ -30,7 +32,7 @@ class Sample:
     """
 
     open: bool
-    rate_per_second: float
+    takes_per_second: float
     waiting: int
     unclaimed: int
     lately: int
@@ -49,20 +51,22 @@ class Decision:
 
 
 def decide(sample: Sample) -> Decision:
-    """Call until 3 s of rate are called lately and unclaimed, or as many as are due where not all of them come.
+    """Call until 3 s of what the origin takes are called lately and unclaimed, or as many as are due when not all come.
 
     Never past the tail of the line, nor more than there are seats: whoever is called may count on a seat of the whole
-    quota, and its last ones are not offered twice. Never more than are expected to take 30 s of rate.
+    quota, and its last ones are not offered twice. Never more than are expected to take 30 s.
 
     The worker may be wrong, or three of them may decide at once: the mark only takes the highest target, and the
     token bucket in the claim holds the rate.
     """
     if not sample.open:
         return Decision(0, "not-open")
+    if sample.takes_per_second == 0:
+        return Decision(0, "origin-rests")
     if sample.waiting == 0:
         return Decision(0, "nobody-waits")
-    stock = max(1, ceil(UNCLAIMED_SECONDS * sample.rate_per_second)) - sample.lately
-    most = max(1, int((EXPECTED_SECONDS * sample.rate_per_second - sample.expected) / sample.ratio))
+    stock = max(1, ceil(UNCLAIMED_SECONDS * sample.takes_per_second)) - sample.lately
+    most = max(1, int((EXPECTED_SECONDS * sample.takes_per_second - sample.expected) / sample.ratio))
     room, reason = (stock, "fill-unclaimed") if stock >= sample.due else (min(sample.due, most), "for-no-shows")
     if room <= 0:
         return Decision(0, "enough-unclaimed")

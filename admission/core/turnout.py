@@ -174,10 +174,14 @@ class Turnout:
         return self._busy and self.expected > _ON_THEIR_WAY_SECONDS * rate
 
     @property
+    def takes_per_second(self) -> float:
+        """How many the origin takes: the rate; at full capacity what it admits."""
+        return min(self._takes, self._look.rate_per_second if self._look else 0.0)
+
+    @property
     def pace_per_second(self) -> float:
         """How many people to call a second."""
-        rate = self._look.rate_per_second if self._look else 0.0
-        return (_BEHIND if self._busy else _AHEAD) * min(self._takes, rate) / self.ratio
+        return (_BEHIND if self._busy else _AHEAD) * self.takes_per_second / self.ratio
 
     @property
     def _window_seconds(self) -> float:

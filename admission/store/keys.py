@@ -17,13 +17,14 @@ Those without a TTL last until the event is purged; each is bounded by the line,
 settings. An entry list ends after an hour unless its root stands in the record.
 
 The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch, order, size], …]`, those before the
-present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present epoch),
-`serving` and `expired` (marks), `tat_us` (token bucket: theoretical arrival time of the next admission), `open_ms`
-(open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted` and
-`completed` (totals), `reserved` (seats of the quota that sessions hold), `lost` (sessions that Redis lost at
-`lost_at_us`, which hold seats until they must have ended), `lost_sessions` (those of them that were running, which
-count against the capacity until then). Of each group that has people on the site: `completed:<group>`,
-`reserved:<group>`, and `kept:<group>` (places called while it was full: after which, up to which, -1 while it is).
+present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present
+epoch), `serving` and `expired` (marks), `tat_us` (token bucket: theoretical arrival time of the next admission),
+`open_ms` (open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted`
+and `completed` (totals), `door` (the earliest place that was told to wait, at `door_us`), `reserved` (seats of the
+quota that sessions hold), `lost` (sessions that Redis lost at `lost_at_us`, which hold seats until they must have
+ended), `lost_sessions` (those of them that were running, which count against the capacity until then). Of each group
+that has people on the site: `completed:<group>`, `reserved:<group>`, and `kept:<group>` (places called while it was
+full: after which, up to which, -1 while it is).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 

@@ -128,7 +128,7 @@ class Worker:
         decision = decide(
             Sample(
                 open=state is EventState.OPEN,
-                rate_per_second=event.rate_per_second,
+                takes_per_second=turnout.takes_per_second,
                 waiting=snapshot.line.waiting,
                 unclaimed=snapshot.unclaimed,
                 lately=turnout.lately(snapshot.unclaimed),

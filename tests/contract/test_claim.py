@@ -282,3 +282,41 @@ async def test_a_door_open_to_the_uncalled_would_be_noticed(store: RedisStore, m
     plant(monkeypatch, "(place > tonumber(line.serving) and 'not-called')", "nil", "claim")
     admitted, _ = await crowd_at_the_door(store, cap=20)
     assert worst_overtaking(admitted) >= 150
+
+
+async def tell_to_wait(make_store, server: RedisServer) -> tuple[Hall, Hall, list[Guest]]:
+    """One seat, which is free again; two people at two gateways who were told to wait while it was taken."""
+    here, there = Hall(make_store(server.url)), Hall(make_store(server.url))
+    await here.open(capacity=1, rate_per_second=100_000, burst=100)
+    server.client.hset(here.keys.line, "tat_us", 0)
+    guests = await here.join_all(range(1, 4))
+    await here.call()
+    await there.look()
+    assert (await here.claim(guests[0])).problem == ""
+    assert (await there.claim(guests[2])).problem == "door-busy"
+    assert (await here.claim(guests[1])).problem == "door-busy"
+    await here.report("completed", guests[0])
+    return here, there, guests
+
+
+@pytest.mark.promise("B6")
+async def test_the_earliest_who_waits_goes_first_at_whatever_gateway(make_store, redis_server: RedisServer) -> None:
+    here, there, guests = await tell_to_wait(make_store, redis_server)
+    assert (await there.claim(guests[2])).problem == "door-busy"
+    assert (await here.claim(guests[1])).problem == ""
+    await here.report("completed", guests[1])
+    assert (await there.claim(guests[2])).problem == ""
+
+
+async def test_who_waits_and_goes_away_holds_nobody_up(make_store, redis_server: RedisServer) -> None:
+    _, there, guests = await tell_to_wait(make_store, redis_server)
+    await asyncio.sleep(0.25)
+    assert (await there.claim(guests[2])).problem == ""
+
+
+async def test_a_door_without_an_order_would_be_noticed(
+    make_store, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, "place <= tonumber(line.door)", "true", "claim")
+    with pytest.raises(AssertionError):
+        await test_the_earliest_who_waits_goes_first_at_whatever_gateway(make_store, redis_server)

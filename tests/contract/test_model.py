@@ -122,6 +122,7 @@ class Lives(RuleBasedStateMachine):
     def claim(self, pick: int) -> None:
         guest = self.guest(pick)
         holder = self.hall.holder(guest)
+        self.server.client.hdel(self.hall.keys.line, "door_us")  # who was told to wait has gone away
         claimed = self.run(self.hall.claim(guest))
         assert (claimed.problem, claimed.repeated) == self.model.claim(holder)
         assert (claimed.session_started_us > 0) == (claimed.problem == "")

@@ -88,7 +88,7 @@ async def test_the_rate_binds_where_people_complete_quickly(measured: Measured) 
 @pytest.mark.promise("A1", "A2", "B3", "B4", "B6")
 async def test_the_capacity_binds_where_people_take_their_time(measured: Measured) -> None:
     async with Product(asdict(LIMITS), flavour="valkey") as product:
-        found = await run(product, APPLICANTS, stay_seconds=5, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=240)
+        found = await run(product, APPLICANTS, stay_seconds=4, arrive_seconds=_ARRIVE_SECONDS, limit_seconds=240)
     assert found.breaches == []
     held = sessions_held(sessions(found.site), *steady_us(mints_us(found.history)))
     most = most_at_once(sessions(found.site))

@@ -1,4 +1,4 @@
-"""How many to call: 3 s of rate called lately, or who is due, never past the tail, and always a reason."""
+"""How many to call: 3 s of what the origin takes, or who is due, never past the tail, and always a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from admission.core.calling import Decision, Sample, decide
 samples = st.builds(
     Sample,
     open=st.booleans(),
-    rate_per_second=st.floats(0.01, 10_000),
+    takes_per_second=st.floats(0.01, 10_000),
     waiting=st.integers(0, 1_000_000),
     unclaimed=st.integers(0, 100_000),
     lately=st.integers(0, 100_000),
@@ -27,7 +27,7 @@ samples = st.builds(
 @given(samples)
 def test_nobody_is_called_past_the_tail_the_seats_or_who_is_due(sample: Sample) -> None:
     decision = decide(sample)
-    cap = max(1, ceil(3 * sample.rate_per_second))
+    cap = max(1, ceil(3 * sample.takes_per_second))
     assert 0 <= decision.people <= sample.waiting
     assert decision.people <= max(0, cap - sample.lately, sample.due)
     assert sample.seats_left is None or not decision.people or decision.people + sample.unclaimed <= sample.seats_left
@@ -36,7 +36,7 @@ def test_nobody_is_called_past_the_tail_the_seats_or_who_is_due(sample: Sample) 
 
 @given(samples)
 def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Sample) -> None:
-    cap = max(1, ceil(3 * sample.rate_per_second))
+    cap = max(1, ceil(3 * sample.takes_per_second))
     full = sample.seats_left is not None and sample.unclaimed >= sample.seats_left
     idle = not sample.open or not sample.waiting or full or (sample.lately >= cap and not sample.due)
     assert (decide(sample).people == 0) == idle

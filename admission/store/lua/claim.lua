@@ -40,6 +40,7 @@ local function claim(session, check, group, place, segment, number, settled, buc
     or (place <= tonumber(line.expired) and not kept(group, place) and 'grace-over')
   if problem then return {problem, 0, 0, 0} end
   local wait_us = (taken or active >= capacity) and 1000000 or tat_us - now_us - (burst - 1) * interval_us
+  wait_us = at_the_door(place, wait_us)
   if wait_us > 0 then return {'door-busy', 0, 0, math.ceil(wait_us)} end
   tat_us, active, line.admitted = tat_us + interval_us, active + 1, line.admitted + 1
   reserve(KEYS[3], session, group)

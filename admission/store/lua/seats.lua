@@ -30,3 +30,17 @@ local function release(sessions, session, group)
   if redis.call('ZREM', sessions, session .. group) == 1 then count('reserved', group, -1) end
 end
 
+-- How long somebody has to wait at the door, 0 to come in. `door` is the earliest place that was told to wait, at any
+-- gateway: it goes first for as long as it may take to ask again.
+local function at_the_door(place, wait_us)
+  local since_us = now_us - tonumber(line.door_us or 0)
+  local first = since_us < 0 or since_us > 200000 or place <= tonumber(line.door)
+  if not first then return math.max(wait_us, 50000) end
+  local at_us = wait_us > 0 and now_us or 0
+  if at_us > 0 or line.door_us then
+    line.door, line.door_us = whole(place), whole(at_us)
+    redis.call('HSET', LINE, 'door', line.door, 'door_us', line.door_us)
+  end
+  return wait_us
+end
+

@@ -98,7 +98,7 @@ class Crowd:
         unclaimed = self.called - len(self._came)
         sample = Sample(
             open=True,
-            rate_per_second=self.rate_per_second,
+            takes_per_second=turnout.takes_per_second,
             waiting=10_000_000,
             unclaimed=unclaimed,
             lately=turnout.lately(unclaimed),
