@@ -57,10 +57,21 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     session: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16}\Z")]
 
 
+class HealthBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The origin's word on itself, since the one before; see core.control.heard."""
+
+    answers: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+    errors: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    latency_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
+    saturation: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    retry_after_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+
+
 class ReportsBody(msgspec.Struct, forbid_unknown_fields=True):
     """`POST reports`."""
 
     reports: Annotated[list[Report], msgspec.Meta(max_length=100)]
+    health: HealthBody | None = None
 
 
 async def _read(request: web.Request, content_type: str) -> bytes:

@@ -24,6 +24,11 @@ PROMISES = {
     "A2": "Sessions stay under the capacity",
     "A3": "Any number of workers admits no more than one",
     "A4": "A retried or duplicated call admits nobody extra",
+    "A7": "Blind is safe: an automatic law that hears nothing of the origin lets in at most a fifth of the rate, "
+    "within three intervals; without Redis nobody is let in",
+    "A8": "Trouble at the origin at least halves the rate of an automatic law within two intervals; nine tenths are "
+    "back in four minutes, and nothing swings by more than a fifth",
+    "A9": "An automatic law begins with a tenth of the capacity and adds at most a tenth an interval",
     "A11": "Completed and reserved never exceed the quota, in total and by group; no report gives a seat twice",
     "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
     "B3": "A turn is never taken back before its grace ends; no distance before the draw; no page shows one growing",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from admission.core.control.laws import LawName
 from admission.core.draw import DrawSource
 from admission.core.errors import Refused
 from admission.core.nik import Nik
@@ -133,9 +134,10 @@ class Event(BaseModel):
     """The settings of an event, as its operator gives them.
 
     Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of the
-    rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once, `quota` people
-    in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a group
-    is, and `groups` names those that people choose from, in each language. A session that lapsed keeps its seat for
+    rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once; a control
+    `law` other than `fixed` may allow less of both, by what is heard of the origin. `quota` counts people in total
+    (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a group is, and
+    `groups` names those that people choose from, in each language. A session that lapsed keeps its seat for
     `settle_seconds`, since word of its completion may be on its way. `waves` are those to come. From `prequeue_at`
     people join, from `opens_at` they are called; with the order `draw` the pre-queue ends `freeze_seconds` before the
     opening, and `draw_source` names the value that decides.
@@ -154,6 +156,7 @@ class Event(BaseModel):
     rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 50.0
     burst: Annotated[int, Field(ge=1, le=100_000)] = 5
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100
+    law: LawName = LawName.FIXED
     quota: Quota | None = None
     group_by: GroupBy | None = None
     groups: dict[Group, dict[str, Name]] = {}

@@ -10,6 +10,8 @@
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
 | `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
+| `antrean:{slug}:health` | stream | `word` (JSON), the last 1,000 or so | none | note_health | health |
+| `antrean:{slug}:lease` | string | the worker that steers | 3 s | steer | steer |
 | `antrean:{slug}:turn` | string | the worker that seals, or puts a list back | 15 s | take_turn | take_turn |
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
 
@@ -22,9 +24,10 @@ epoch), `serving` and `expired` (marks), `tat_us` (token bucket: theoretical arr
 `open_ms` (open clock: time in which the event was open and answered), `ticked_us` (when it last advanced), `admitted`
 and `completed` (totals), `door` (the earliest place that was told to wait, at `door_us`), `reserved` (seats of the
 quota that sessions hold), `lost` (sessions that Redis lost at `lost_at_us`, which hold seats until they must have
-ended), `lost_sessions` (those of them that were running, which count against the capacity until then). Of each group
-that has people on the site: `completed:<group>`, `reserved:<group>`, and `kept:<group>` (places called while it was
-full: after which, up to which, -1 while it is).
+ended), `lost_sessions` (those of them that were running, which count against the capacity until then), `allowed`
+(sessions at once), `allowed_interval_us` (between two admissions, 0: nobody) and `allowed_why` (what the control law
+said last). Of each group that has people on the site: `completed:<group>`, `reserved:<group>`, and `kept:<group>`
+(places called while it was full: after which, up to which, -1 while it is).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 
@@ -52,6 +55,8 @@ class EventKeys:
         self.line = f"{self._prefix}:line"
         self.sessions = f"{self._prefix}:sessions"
         self.calls = f"{self._prefix}:calls"
+        self.health = f"{self._prefix}:health"
+        self.lease = f"{self._prefix}:lease"
         self.turn = f"{self._prefix}:turn"
 
     def settled(self, segment: int) -> str:

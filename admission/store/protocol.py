@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from admission.core.applicant import Trace
+from admission.core.control.allowance import Allowance
+from admission.core.control.heard import Heard
 from admission.core.line import Line, Place
 from admission.core.quota import NOBODY, Taken
 from admission.core.record import Change, EventRecord
@@ -121,6 +123,7 @@ class Snapshot:
         groups: seats taken, of each group that has people on the site.
         calls: steps of the mark later than the caller knew, oldest first.
         unclaimed: people called, in grace, who neither claimed nor left.
+        allowance: what the event's control law allows, once it has decided; None where the operator's bounds are all.
         outdated: the store has less of the line than this process saw before, and the line and totals are what it saw;
             `put_event` gives them back.
     """
@@ -136,6 +139,7 @@ class Snapshot:
     unclaimed: int
     reserved: int = 0
     groups: Mapping[str, Taken] = field(default_factory=dict)
+    allowance: Allowance | None = None
     outdated: bool = False
 
     def taken(self, group: str = "") -> Taken:
@@ -214,6 +218,22 @@ class Store(Protocol):
         """All of BUCKETS_AT_ONCE buckets of the index, in no order: the session, and flags, segment, number of its Row.
 
         Plain tuples, since a draw asks for millions of them.
+        """
+
+    async def note_health(self, slug: str, heard: Heard) -> None:
+        """Keep a word about the origin for the workers; the last 1,000 or so are kept."""
+
+    async def health(self, slug: str, after: str) -> tuple[list[Heard], str]:
+        """The words about the origin after one, and the name of the last.
+
+        Args:
+            after: such a name, or Unix milliseconds.
+        """
+
+    async def steer(self, slug: str, who: str, lease_seconds: float, allowance: Allowance) -> bool:
+        """Hold the lease of an event and set what its control law allows; others get False, and set nothing.
+
+        Holding and setting are one step of Redis', so a worker that stood still and lost the lease sets nothing.
         """
 
     async def take_turn(self, slug: str, who: str, seconds: float) -> bool:

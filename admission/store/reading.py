@@ -10,6 +10,8 @@ from struct import Struct
 from typing import Any
 
 from admission.core.applicant import Trace
+from admission.core.control.allowance import Allowance
+from admission.core.control.laws import LawName
 from admission.core.event import Event
 from admission.core.line import FIRST_COME, Line, Place, Segment
 from admission.core.quota import Taken
@@ -66,6 +68,7 @@ def limits_of(record: EventRecord) -> dict[str, int | float | str]:
         "opens_us": _NEVER_US if record.awaits_draw else _us(event.opens_at, 0),
         "closes_us": _us(event.closes_at, _NEVER_US),
         "paused": int(event.paused),
+        "steered": int(event.law is not LawName.FIXED),
     }
 
 
@@ -148,7 +151,16 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
         unclaimed=max(0, called - settled),
         reserved=int(fields.get(b"reserved", 0)) + lost,
         groups=_read_groups(fields),
+        allowance=_read_allowance(fields) if record and record.event.law is not LawName.FIXED else None,
     )
+
+
+def _read_allowance(fields: Mapping[bytes, bytes]) -> Allowance | None:
+    if b"allowed" not in fields:
+        return None
+    interval_us = int(fields[b"allowed_interval_us"])
+    rate_per_second = 1_000_000 / interval_us if interval_us else 0.0
+    return Allowance(int(fields[b"allowed"]), rate_per_second, fields[b"allowed_why"].decode())
 
 
 def _read_groups(fields: Mapping[bytes, bytes]) -> dict[str, Taken]:

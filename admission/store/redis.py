@@ -6,7 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import Any
 
+import msgspec
+
 from admission.core.applicant import Trace
+from admission.core.control.allowance import Allowance
+from admission.core.control.heard import Heard
 from admission.core.line import Line, Place
 from admission.core.record import Change, EventRecord
 from admission.store.connection import Connection
@@ -208,6 +212,25 @@ class RedisStore:
             for beginning, flat in zip(beginnings, answer, strict=True)
             for rest, flags, segment, number in read_bucket(flat)
         ]
+
+    async def note_health(self, slug: str, heard: Heard) -> None:
+        """See Store."""
+        word = msgspec.json.encode(heard)
+        await self._redis.command("XADD", self._event(slug).keys.health, "MAXLEN", "~", 1000, "*", "word", word)
+
+    async def health(self, slug: str, after: str) -> tuple[list[Heard], str]:
+        """See Store."""
+        found = await self._redis.command("XRANGE", self._event(slug).keys.health, f"({after}", "+")
+        words = [msgspec.json.decode(fields[b"word"], type=Heard) for _, fields in found]
+        return words, found[-1][0].decode() if found else after
+
+    async def steer(self, slug: str, who: str, lease_seconds: float, allowance: Allowance) -> bool:
+        """See Store."""
+        event = self._event(slug)
+        rate = allowance.rate_per_second
+        interval_us = max(1, round(1_000_000 / rate)) if rate > 0 else 0
+        args = [who, int(lease_seconds * 1000), allowance.sessions, interval_us, allowance.reason]
+        return bool(await self._mutate("steer", event, [event.keys.lease], args))
 
     async def take_turn(self, slug: str, who: str, seconds: float) -> bool:
         """See Store."""

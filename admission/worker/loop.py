@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from datetime import UTC, datetime
 from math import inf
@@ -11,6 +12,7 @@ import structlog
 
 from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
+from admission.core.control.allowance import Allowance
 from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
@@ -21,6 +23,7 @@ from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
 from admission.worker.draws import Draws
 from admission.worker.metrics import WorkerMetrics
+from admission.worker.steering import Steering
 
 _OVER = (EventState.FULL, EventState.CLOSED)
 
@@ -55,6 +58,8 @@ class Worker:
         self._told_at: dict[str, float] = {}
         self._records: dict[str, EventRecord] = {}
         self._turnouts: dict[str, Turnout] = {}
+        self._name = secrets.token_hex(8)
+        self._steerings: dict[str, Steering] = {}
         self._ticked_at = time.monotonic()
 
     @property
@@ -94,7 +99,8 @@ class Worker:
             if snapshot.record is None:
                 return
             self._hold(snapshot.record)
-            state, decision = await self._decide(slug, snapshot)
+            allowance = await self._steer(slug, snapshot)
+            state, decision = await self._decide(slug, snapshot, allowance)
             if self._dry_run:
                 self._tell(slug, snapshot, decision)
             else:
@@ -120,15 +126,24 @@ class Worker:
             except ConfigurationError as error:  # the line must move without a disk too
                 log.error("record-not-kept", slug=slug, reason=str(error))
 
-    async def _decide(self, slug: str, snapshot: Snapshot) -> tuple[EventState, Decision]:
+    async def _steer(self, slug: str, snapshot: Snapshot) -> Allowance:
+        steering = self._steerings.setdefault(slug, Steering(self._store, self._name, on_steered=self._steered))
+        allowance = await steering.steer(self._records[slug].event, snapshot, watches=self._dry_run)
+        self._metrics.steers.labels(slug).set(steering.leads)
+        return allowance
+
+    def _steered(self, slug: str, reason: str) -> None:
+        self._metrics.steering.labels(slug, reason).inc()
+
+    async def _decide(self, slug: str, snapshot: Snapshot, allowance: Allowance) -> tuple[EventState, Decision]:
         event = self._records[slug].event
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
         state = state_at(self._records[slug], now, snapshot.completed)
-        turnout = await self._learn(slug, snapshot)
+        turnout = await self._learn(slug, snapshot, allowance)
         decision = decide(
             Sample(
                 open=state is EventState.OPEN,
-                takes_per_second=turnout.takes_per_second,
+                takes_per_second=min(turnout.takes_per_second, allowance.rate_per_second),
                 waiting=snapshot.line.waiting,
                 unclaimed=snapshot.unclaimed,
                 lately=turnout.lately(snapshot.unclaimed),
@@ -138,7 +153,7 @@ class Worker:
                 seats_left=snapshot.taken().left(event.quota),
             )
         )
-        self._observe(slug, snapshot, state, decision)
+        self._observe(slug, snapshot, state, decision, allowance)
         return state, decision
 
     async def _act(self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision) -> None:
@@ -165,10 +180,12 @@ class Worker:
             turnout_ratio=round(self._turnouts[slug].ratio, 3),
         )
 
-    async def _learn(self, slug: str, snapshot: Snapshot) -> Turnout:
+    async def _learn(self, slug: str, snapshot: Snapshot, allowance: Allowance) -> Turnout:
         """How many of those called come, as of this look."""
         turnout = self._turnouts.setdefault(slug, Turnout())
-        line, event = snapshot.line, self._records[slug].event
+        if allowance.rate_per_second == 0:  # nobody comes, and that says nothing of them
+            return turnout
+        line = snapshot.line
         turnout.see(
             Look(
                 open_ms=snapshot.open_ms,
@@ -177,8 +194,8 @@ class Worker:
                 position=line.position(line.serving),
                 admitted=snapshot.admitted,
                 sessions=snapshot.sessions,
-                capacity=event.capacity,
-                rate_per_second=event.rate_per_second,
+                capacity=allowance.sessions,
+                rate_per_second=allowance.rate_per_second,
             )
         )
         turnout.learn(await self._store.answered(slug, turnout.marks))
@@ -197,7 +214,9 @@ class Worker:
         self._hold(await change_event(self._store, slug, edit, verb="next-wave", by="worker", why=why))
         log.info("next-wave", slug=slug, wave=record.wave + 1, why=why)
 
-    def _observe(self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision) -> None:
+    def _observe(
+        self, slug: str, snapshot: Snapshot, state: EventState, decision: Decision, allowance: Allowance
+    ) -> None:
         metrics, line, event = self._metrics, snapshot.line, self._records[slug].event
         serving = line.position(line.serving)
         metrics.line_length.labels(slug).set(line.waiting)
@@ -206,9 +225,9 @@ class Worker:
         metrics.target.labels(slug).set(serving + decision.people)
         metrics.unclaimed.labels(slug).set(snapshot.unclaimed)
         metrics.sessions.labels(slug).set(snapshot.sessions)
-        metrics.capacity.labels(slug).set(event.capacity)
+        metrics.capacity.labels(slug).set(allowance.sessions)
         calling = state is EventState.OPEN and decision.reason != NO_SEATS
-        metrics.target_rate.labels(slug).set(event.rate_per_second if calling else 0)
+        metrics.target_rate.labels(slug).set(allowance.rate_per_second if calling else 0)
         metrics.admitted.labels(slug).set(snapshot.admitted)
         metrics.completed.labels(slug).set(snapshot.completed)
         self._observe_seats(slug, snapshot, event)

@@ -25,8 +25,10 @@ class WorkerMetrics:
         self.unclaimed = gauge("called_unclaimed", "People called, in grace, who neither claimed nor left.")
         self.turnout = gauge("turnout_ratio", "Share of the called who come, learnt from those called lately.")
         self.sessions = gauge("sessions", "Running sessions.")
-        self.capacity = gauge("capacity", "Sessions allowed at once.")
-        self.target_rate = gauge("target_rate_per_second", "Admissions per second that are allowed now.")
+        self.capacity = gauge("capacity", "Sessions allowed at once, by the operator and the control law.")
+        self.target_rate = gauge(
+            "target_rate_per_second", "Admissions per second that are allowed now, by the operator and the control law."
+        )
         self.admitted = gauge("admitted_people", "Sessions begun since the event's first.")
         self.completed = gauge("completed_people", "People who completed.")
         self.reserved = gauge("reserved_people", "Seats of the quota that are not settled yet.")
@@ -39,6 +41,10 @@ class WorkerMetrics:
         self.last_tick = gauge("last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark.")
         self.decisions = Counter(
             "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
+        )
+        self.steers = gauge("steers", "1 on the worker that sets what the event's control law allows, else 0.")
+        self.steering = Counter(
+            "antrean_steering", "Intervals steered, by the law's reason.", ["event", "reason"], registry=registry
         )
         self.tick_failures = Counter(
             "antrean_tick_failures", "Ticks that Redis did not answer.", ["event"], registry=registry

@@ -135,13 +135,14 @@ def simulate(
     law: Annotated[list[str] | None, typer.Option(help="Only this law; may be repeated.")] = None,
     scenario: Annotated[list[str] | None, typer.Option(help="Only this scenario; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many days each.")] = 3,
+    plots: Annotated[Path | None, typer.Option(help="Folder for a picture of each scenario, as SVG.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Play bad days of an origin with each control law, on a virtual clock: what a law does before you trust it."""
     from antrean.commands.simulate import run_simulate
 
     with told_plainly():
-        run_simulate(law or [], scenario or [], seeds, as_json=json_)
+        run_simulate(law or [], scenario or [], seeds, plots=plots, as_json=json_)
 
 
 @app.command("verify-draw")

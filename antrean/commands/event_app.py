@@ -154,6 +154,21 @@ def capacity(
         Operator(slug, by, why, data_dir).capacity(people)
 
 
+@app.command("law")
+def law(
+    slug: Slug,
+    name: Annotated[str, typer.Argument(help="fixed (by hand), aimd or gradient.")],
+    by: By = "",
+    why: Why = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Let a control law lower rate and capacity while the site is in trouble, or set them by hand."""
+    from antrean.commands.operate import Operator
+
+    with told_plainly():
+        Operator(slug, by, why, data_dir).law(name)
+
+
 @app.command("quota")
 def quota(
     slug: Slug,

@@ -31,7 +31,7 @@ _PEPPER_BYTES = 32
 # What a file that does not name it leaves as it stands: operators change it while the event goes on.
 _OPERATED = {
     *("paused", "message", "waves", "prequeue_at", "opens_at", "closes_at", "quota", "group_quotas"),
-    *("rate_per_second", "burst", "capacity"),
+    *("rate_per_second", "burst", "capacity", "law"),
 }
 # What a file cannot change any more, and the way out.
 _FIXED = {

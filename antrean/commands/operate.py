@@ -81,6 +81,10 @@ class Operator:
         """Let more or fewer people be on the site at once."""
         self._set("capacity", capacity=capacity)
 
+    def law(self, law: str) -> None:
+        """Let a control law set rate and sessions within the bounds, or set them by hand."""
+        self._set("law", law=law)
+
     def quota(self, quota: int | None, group: str | None) -> None:
         """Let more or fewer people in, in total or of one group."""
         self._change("quota", lambda record, _: _with_quota(record, quota, group))

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from admission.core.control.laws import LAWS, LawName
 from admission.core.errors import ConfigurationError
-from admission.worker.simulation.play import LAWS, Verdict, judge, play
+from admission.worker.simulation.play import Moment, Verdict, judge, play
 from admission.worker.simulation.scenario import SCENARIOS, Scenario
+from antrean.commands.plots import Panel, draw
 
 _stderr = Console(stderr=True)
 
 
-def run_simulate(laws: Sequence[str], scenarios: Sequence[str], seeds: int, *, as_json: bool) -> None:
+def run_simulate(
+    laws: Sequence[str], scenarios: Sequence[str], seeds: int, *, plots: Path | None, as_json: bool
+) -> None:
     """Play scenarios with laws, and print how each went: the mean over the seeds, of `settle` and `swing` the worst.
 
+    Args:
+        plots: folder for a picture of the first day of each scenario; it is made when missing.
+
     Raises:
-        ConfigurationError: for a law or scenario that is not there.
+        ConfigurationError: for a law or scenario that is not there, and for a folder that cannot be written.
     """
     chosen = [each for each in SCENARIOS if each.name in (scenarios or [each.name for each in SCENARIOS])]
     _known("scenario", scenarios, [each.name for each in SCENARIOS])
@@ -31,6 +39,8 @@ def run_simulate(laws: Sequence[str], scenarios: Sequence[str], seeds: int, *, a
         (scenario.name, law): _over(scenario, law, seeds)
         for scenario, law in track(plays, "playing", console=_stderr, transient=True)
     }
+    if plots is not None:
+        _draw(plots, chosen, laws or list(LAWS))
     if as_json:
         rows = [{"scenario": name, "law": law, **verdict._asdict()} for (name, law), verdict in found.items()]
         print(json.dumps(rows))
@@ -44,12 +54,33 @@ def _known(what: str, asked: Sequence[str], there: Sequence[str]) -> None:
 
 
 def _over(scenario: Scenario, law: str, seeds: int) -> Verdict:
-    verdicts = [judge(scenario, play(scenario, LAWS[law](), seed)) for seed in range(1, seeds + 1)]
+    verdicts = [judge(scenario, play(scenario, LAWS[LawName(law)](), seed)) for seed in range(1, seeds + 1)]
     means = Verdict(*(fmean(each) for each in zip(*verdicts, strict=True)))
     return means._replace(
         settle_seconds=max(each.settle_seconds for each in verdicts),
         swing_ratio=max(each.swing_ratio for each in verdicts),
     )
+
+
+def _draw(folder: Path, scenarios: Sequence[Scenario], laws: Sequence[str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError([f"the folder {folder} cannot be made: {error.strerror}"]) from error
+    for scenario in track(scenarios, "drawing", console=_stderr, transient=True):
+        plays = {law: play(scenario, LAWS[LawName(law)](), 1) for law in laws}
+        seconds = [moment.seconds for moment in next(iter(plays.values()))]
+        panels = [
+            Panel("allowed sessions", _curves(plays, lambda each: each.allowed)),
+            Panel("asked of the site,\nshare of its power", _curves(plays, lambda each: each.use)),
+            Panel("latency, seconds", _curves(plays, lambda each: each.latency_seconds), logarithmic=True),
+            Panel("failed, %", _curves(plays, lambda each: 100 * each.error_ratio)),
+        ]
+        draw(folder / f"{scenario.name}.svg", f"{scenario.name}: {scenario.says}", seconds, panels)
+
+
+def _curves(plays: Mapping[str, Sequence[Moment]], value: Callable[[Moment], float]) -> dict[str, list[float]]:
+    return {law: [value(each) for each in moments] for law, moments in plays.items()}
 
 
 def _show(scenarios: Sequence[Scenario], found: dict[tuple[str, str], Verdict]) -> None:

@@ -23,6 +23,7 @@ from antrean.connectors.link import GatewayLink
 from antrean.connectors.outbox import Kind, Outbox
 from antrean.connectors.refusal import CONTENT_SECURITY_POLICY, refusal_page, refusal_problem
 from antrean.connectors.visit import Addresses, Visit
+from antrean.connectors.vitals import Vitals
 
 # The session of whoever makes this request; absent on a public path asked for without a pass.
 SESSION = web.RequestKey("antrean_session", DoorSession)
@@ -46,6 +47,7 @@ class Antrean:
         door: Door,
         keyset: Keyset,
         outbox: Outbox,
+        vitals: Vitals | None,
         *,
         secure_cookies: bool,
         on_enter: Callable[[DoorSession], Awaitable[None]] | None,
@@ -53,6 +55,7 @@ class Antrean:
         self.outbox = outbox
         self._door = door
         self._keyset = keyset
+        self._vitals = vitals
         self._secure_cookies = secure_cookies
         self._on_enter = on_enter
 
@@ -75,7 +78,11 @@ class Antrean:
         """A cleanup context: fetches keys and sends reports while the site runs."""
         self._keyset.start()
         self.outbox.start()
+        if self._vitals is not None:
+            self._vitals.start()
         yield
+        if self._vitals is not None:
+            await self._vitals.close()
         await self._keyset.close()
         await asyncio.to_thread(self.outbox.close, drain_seconds=DRAIN_SECONDS)
 
@@ -90,10 +97,23 @@ class Antrean:
         if isinstance(verdict, Go):
             if verdict.session is not None:
                 request[SESSION] = verdict.session
-            return await handler(request)
+            return await self._handle(request, handler)
         if isinstance(verdict, Redirect) and verdict.entered is not None and self._on_enter is not None:
             await self._on_enter(verdict.entered)
         return self._answer(verdict, html=visit.html)
+
+    async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The site's own answer, counted where its people are: public paths are probes and the like."""
+        if self._vitals is None or SESSION not in request:
+            return await handler(request)
+        with self._vitals.timed() as status:
+            try:
+                response = await handler(request)
+            except web.HTTPException as answer:
+                status.append(answer.status)
+                raise
+            status.append(response.status)
+            return response
 
     def _decide(self, visit: Visit) -> Verdict:
         return self._door.decide(visit, self._keyset.verifier, time.time())
@@ -133,6 +153,7 @@ def protect(
     outbox: str | Path = "antrean-outbox.sqlite3",
     secure_cookies: bool = True,
     on_enter: Callable[[DoorSession], Awaitable[None]] | None = None,
+    tells_health: bool = True,
 ) -> Antrean:
     """Put the door in front of every handler of this application. Call it before the application starts.
 
@@ -150,6 +171,8 @@ def protect(
         outbox: file that keeps reports until the gateway has heard them; on a disk that lasts.
         secure_cookies: False only over plain HTTP off loopback, where browsers drop Secure cookies.
         on_enter: awaited with the session each time a pass opens the door.
+        tells_health: tell the gateway once a second how many answers were errors and how long they took, for the
+            event's control law; needs the origin key.
 
     Raises: ValueError for a short secret or an address that is none; sqlite3.Error for an unusable outbox.
     """
@@ -160,6 +183,7 @@ def protect(
         Door(addresses, DoorCookies(event, raw_secret, secure=secure_cookies), tuple(public)),
         Keyset(link, event),
         Outbox(Path(outbox), link, event),
+        Vitals(link, event) if tells_health and origin_key else None,
         secure_cookies=secure_cookies,
         on_enter=on_enter,
     )

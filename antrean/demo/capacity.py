@@ -23,7 +23,7 @@ class Capacity:
     """Serves so many at once, lets as many again wait, refuses the rest, and counts.
 
     Args:
-        slots: how many are served at once, at least 1.
+        slots: how many are served at once, at least 1; `resize` changes it.
     """
 
     def __init__(self, slots: int) -> None:
@@ -59,6 +59,14 @@ class Capacity:
             await self._free.acquire()
         for _ in range(self.slots):
             self._free.release()
+
+    async def resize(self, slots: int) -> None:
+        """Serve this many at once, at least 1; fewer as soon as those who are served now are done."""
+        fewer, more = max(0, self.slots - slots), max(0, slots - self.slots)
+        self.slots = slots
+        for _ in range(more):
+            self._free.release()
+        await asyncio.gather(*(self._free.acquire() for _ in range(fewer)))
 
     def load(self) -> dict[str, int]:
         """Now inside (served or waiting), most ever inside, finished, refused: counts of this process."""

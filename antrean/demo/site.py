@@ -6,6 +6,7 @@ a tenth of that. Without a waiting room it fails as the real one did; with one i
 
 import asyncio
 import contextlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from antrean.demo.registrations import NikTaken, Registrations, SessionUsed
 from antrean.demo.texts import choose_language
 
 # Paths that need no pass: the probes of whoever runs the site.
-PUBLIC = ("/healthz", "/demo/load")
+PUBLIC = ("/healthz", "/demo/load", "/demo/capacity")
 
 # What showing the form costs, as a part of a registration.
 FORM_WORK_RATIO = 0.1
@@ -69,6 +70,7 @@ class DemoSite:
     def __init__(self, settings: Settings, registrations: Registrations, antrean: Antrean) -> None:
         self.capacity = Capacity(settings.capacity)
         self._work_seconds = settings.work_seconds
+        self._key = settings.origin_key
         self._registrations = registrations
         self._antrean = antrean
         self._pages = Pages(settings.gateway)
@@ -117,6 +119,20 @@ class DemoSite:
         """What the site bears just now, as JSON."""
         return web.json_response(self.capacity.load())
 
+    async def resize(self, request: web.Request) -> web.Response:
+        """Bear more or less from now on: `{"capacity": 50}`, with the site's own key, as a launch is rehearsed."""
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not self._key or not hmac.compare_digest(sent.encode(), self._key.encode()):
+            return web.json_response({"error": "send the origin key as Bearer"}, status=401)
+        try:
+            slots = int((await request.json())["capacity"])
+        except (ValueError, KeyError, TypeError):
+            slots = 0
+        if slots < 1:
+            return web.json_response({"error": "send a whole capacity, at least 1"}, status=422)
+        await self.capacity.resize(slots)
+        return web.json_response(self.capacity.load())
+
     async def _register(self, request: web.Request, application: Application) -> None:
         async with self.capacity.work(self._work_seconds):
             await self._registrations.register(application, request[SESSION])
@@ -154,6 +170,7 @@ def create_site(settings: Settings) -> web.Application:
             web.get("/registered", site.registered),
             web.get("/healthz", _healthz),
             web.get("/demo/load", site.load),
+            web.put("/demo/capacity", site.resize),
         ]
     )
 

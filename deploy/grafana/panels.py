@@ -65,9 +65,18 @@ MOVING = (
     ),
     Shown(
         "Sessions against the capacity",
-        "At the capacity the site is full, and admission waits for people to complete.",
+        "At the capacity, which a control law may lower, the site is full, and admission waits for people to complete.",
         _PEOPLE,
         {"sessions": _line("antrean_sessions"), "capacity": _line("antrean_capacity")},
+    ),
+    Shown(
+        "Steering by reason",
+        "What the control law says each five seconds; flat at 0 where rate and capacity are set by hand.",
+        _PER_SECOND,
+        {
+            "{{reason}}": _rate("antrean_steering_total", "reason", _EVENT),
+            "workers that steer": f"sum(antrean_steers{{{_EVENT}}})",
+        },
     ),
     Shown(
         "Seats",

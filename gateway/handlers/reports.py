@@ -1,12 +1,14 @@
-"""Reports: the origin's word on sessions."""
+"""Reports: the origin's word on sessions, and on itself."""
 
 from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode
 
+import msgspec
 from aiohttp import hdrs, web
 
+from admission.core.control.heard import Heard
 from admission.core.errors import Refused
 from gateway.bodies import ReportsBody, read_json
 from gateway.browser import bearer_of
@@ -15,12 +17,14 @@ from gateway.room import Room
 
 
 async def reports(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
-    """A result for each report; sent again, the same reports change nothing."""
+    """A result for each report; sent again, the same reports change nothing. A word of health counts each time."""
     slug = room.event.slug
     key = gateway.keyring.origin_keys.get(slug, "")
     if not key or not hmac.compare_digest(bearer_of(request).encode(errors="replace"), key.encode()):
         raise Refused("key-refused")
     body = await read_json(request, ReportsBody)
+    if (health := body.health) is not None:
+        await gateway.store.note_health(slug, Heard(*msgspec.structs.astuple(health)))
     told = [(report.kind, urlsafe_b64decode(report.session)) for report in body.reports]
     results = await gateway.store.report(slug, told)
     for result in results:

@@ -279,5 +279,9 @@ async def test_a_simulation_tells_how_a_law_does_on_a_bad_day(tmp_path: Path) ->
         assert told in page, "run `antrean simulate --seeds 1` and bring the page up to date"
     people_read = (await antrean_(tmp_path, *asked)).out
     assert "settled after" in people_read and "half the site is lost" in people_read
+    drawn = ("simulate", "--law", "fixed", "--scenario", "small", "--seeds", "1", "--plots", str(tmp_path / "pictures"))
+    assert (await antrean_(tmp_path, *drawn)).code == 0
+    picture = (tmp_path / "pictures" / "small.svg").read_text(encoding="utf-8")
+    assert "allowed sessions" in picture and "half is lost at 450 s" in picture
     unknown = await antrean_(tmp_path, "simulate", "--law", "magic")
     assert (unknown.code, "there are: fixed, aimd, gradient" in unknown.err) == (2, True)

@@ -48,7 +48,14 @@ async def protected(gateway: str, path: Path, **options: Any) -> AsyncIterator[t
     async def public(request: web.Request) -> web.Response:
         return web.json_response({"inside": SESSION in request})
 
+    async def broken(_: web.Request) -> web.Response:
+        raise RuntimeError("the site's own mistake")
+
+    async def refused(_: web.Request) -> web.Response:
+        raise web.HTTPUnprocessableEntity
+
     app.add_routes([web.get("/form", inside), web.post("/done", done), web.get("/open", public)])
+    app.add_routes([web.get("/broken", broken), web.get("/refused", refused)])
     async with serving(app) as address:
         yield address, antrean
 
@@ -253,3 +260,26 @@ async def test_the_old_keys_stay_while_the_gateway_is_away_or_talks_nonsense(pee
     await away.ask_again()
     assert away.verifier is None
     await away.close()
+
+
+async def test_the_gateway_hears_how_the_site_answers(peer: PeerGateway, tmp_path: Path) -> None:
+    async with protected(peer.address, tmp_path) as (site, _), browser() as person:
+        for path in ("/form", "/form", "/broken", "/refused"):
+            await person.get(f"{site}{path}")
+        async with browser() as probe:
+            assert (await probe.get(f"{site}/open")).status == 200
+
+        def heard() -> bool:
+            return sum(word["answers"] or 0 for word in peer.health) >= 4
+
+        await eventually(heard)
+    assert sum(word["answers"] or 0 for word in peer.health) == 4, "who has no pass is not counted"
+    assert sum(word["errors"] or 0 for word in peer.health) == 1, "what the applicant did wrong is no error"
+    assert all(0 < word["latency_seconds"] < 5 for word in peer.health if word["latency_seconds"] is not None)
+
+
+async def test_a_site_that_tells_nothing_is_possible(peer: PeerGateway, tmp_path: Path) -> None:
+    async with protected(peer.address, tmp_path, tells_health=False) as (site, _), browser() as person:
+        assert (await person.get(f"{site}/form")).status == 200
+        await asyncio.sleep(1.5)
+    assert peer.health == []

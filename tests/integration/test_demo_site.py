@@ -340,3 +340,37 @@ async def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> N
             _, told = await running.communicate()
     assert running.returncode == 1
     assert b"the demo site cannot run:" in told and b"Traceback" not in told
+
+
+async def test_what_the_site_bears_is_changed_by_its_owner_alone(peer: PeerGateway, tmp_path: Path) -> None:
+    owner = {"Authorization": f"Bearer {ORIGIN_KEY}"}
+    async with demo(peer.address, tmp_path, capacity=4) as site, aiohttp.ClientSession(site) as http:
+        for headers, body, status in (
+            ({}, {"capacity": 2}, 401),
+            (owner, {"capacity": 0}, 422),
+            (owner, [], 422),
+            (owner, {"capacity": 2}, 200),
+        ):
+            async with http.put("/demo/capacity", json=body, headers=headers) as answer:
+                assert answer.status == status
+        async with http.get("/demo/load") as answer:
+            assert (await answer.json())["capacity"] == 2
+
+
+async def test_a_capacity_that_shrinks_lets_those_inside_finish() -> None:
+    capacity, done = Capacity(3), list[int]()
+
+    async def work(number: int) -> None:
+        async with capacity.work(0.05):
+            done.append(number)
+
+    working = [asyncio.create_task(work(number)) for number in range(3)]
+    await asyncio.sleep(0.01)
+    await capacity.resize(1)
+    assert capacity.load()["capacity"] == 1
+    await asyncio.gather(*working)
+    await asyncio.gather(work(3), work(4))
+    assert sorted(done) == [0, 1, 2, 3, 4]
+    await capacity.resize(3)
+    await asyncio.gather(*(work(number) for number in range(5, 8)))
+    await capacity.idle()

@@ -84,6 +84,8 @@ async def test_a_day_of_changes_reaches_everybody_and_moves_nobody(operator: Ope
     await operator.does("resume", state="open", rate_per_second=0.001)
     await operator.does("rate", "0.002", rate_per_second=0.002)
     await operator.does("capacity", "50")
+    await operator.does("law", "aimd")
+    await operator.does("law", "fixed")
     await operator.does("quota", "1000")
     await operator.does("postpone", soon, state="scheduled", opens_at=soon, postponed_from=None)
     await operator.does("postpone", later, state="scheduled", opens_at=later, postponed_from=soon)
@@ -99,8 +101,8 @@ async def test_a_day_of_changes_reaches_everybody_and_moves_nobody(operator: Ope
     assert (await operator.api.claim(people[0]["ticket"])).status == 201
     log = json.loads((await operator.event("log", "--json", "--newest", "100")).out)
     told = [(entry["verb"], entry["why"]) for entry in reversed(log)]
-    assert told[-12:-9] == [("pause", "the site is slow"), ("message", ""), ("resume", "")]
-    assert [verb for verb, _ in told[-9:-5]] == ["rate", "capacity", "quota", "postpone"]
+    assert told[-14:-11] == [("pause", "the site is slow"), ("message", ""), ("resume", "")]
+    assert [verb for verb, _ in told[-11:-5]] == ["rate", "capacity", "law", "law", "quota", "postpone"]
     assert log[-1]["by"] and log[0]["fields"]["closes_at"][1] is None
     people_read = (await operator.event("log")).out
     assert "the site is slow" in people_read and "paused: false → true" in people_read

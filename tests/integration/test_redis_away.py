@@ -219,6 +219,7 @@ async def test_what_is_told_has_its_age_and_a_lost_redis_is_told_to_operators(ap
     await eventually(lambda: _no_longer_away(api, joined["ticket"], key), within_seconds=10)
 
 
+@pytest.mark.promise("A7")
 @pytest.mark.parametrize("name", ["stopped", "read-only"])
 async def test_nobody_is_admitted_meanwhile_and_the_admitted_still_get_a_page(api: Api, away: Away, name: str) -> None:
     """C1: the claim that a nonce asks for cannot be answered; the page is there all the same."""

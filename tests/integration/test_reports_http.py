@@ -7,7 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from admission.core.control.heard import Heard
+from admission.store.connection import Connection
 from admission.store.keys import EventKeys
+from admission.store.redis import RedisStore
 from tests.integration.applicants import Api
 from tests.integration.deployment import Deployment, Gateway
 
@@ -115,3 +118,22 @@ async def test_reports_that_are_not_whole_are_refused_altogether(
     refused = await api.call("POST", "reports", ticket=origin_key, json={"reports": reports})
     assert (refused.status, refused.problem) == (400, "body-invalid")
     assert deployment.contents(api.slug) == before
+
+
+async def test_a_word_of_the_origin_on_itself_reaches_the_workers(
+    api: Api, origin_key: str, deployment: Deployment
+) -> None:
+    store = RedisStore(Connection(deployment.server.url, timeout_seconds=5), deployment.secrets.seal())
+    word = {"answers": 120, "errors": 2, "latency_seconds": 0.25, "saturation": 0.5, "retry_after_seconds": 3}
+    try:
+        _, last = await store.health(api.slug, "0")
+        for body in ({"reports": [], "health": {"answers": 7}}, {"reports": [], "health": word}):
+            answer = await api.call("POST", "reports", ticket=origin_key, json=body)
+            assert (answer.status, answer.body) == (200, {"results": []})
+        assert (await store.health(api.slug, last))[0] == [Heard(answers=7), Heard(**word)]
+    finally:
+        await store.close()
+    for wrong in ({}, {"answers": -1}, {"answers": 1, "saturation": 2}, {"answers": 1, "mood": "good"}):
+        answer = await api.call("POST", "reports", ticket=origin_key, json={"reports": [], "health": wrong})
+        assert (answer.status, answer.problem) == (400, "body-invalid")
+    assert (await api.call("POST", "reports", ticket="x", json={"reports": [], "health": word})).status == 401

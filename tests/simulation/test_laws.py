@@ -6,7 +6,8 @@ import pytest
 
 from admission.core.control import aimd, caution, health
 from admission.core.control.allowance import Interval
-from admission.worker.simulation.play import LAWS, Verdict, judge, play
+from admission.core.control.laws import LAWS, LawName
+from admission.worker.simulation.play import Verdict, judge, play
 from admission.worker.simulation.scenario import SCENARIOS, Scenario
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -19,7 +20,7 @@ AT_REST = ["steady", "stale", "no-shows", "return"]
 
 
 def verdict(name: str, law: str, seed: int = 1) -> Verdict:
-    return judge(BY_NAME[name], play(BY_NAME[name], LAWS[law](), seed))
+    return judge(BY_NAME[name], play(BY_NAME[name], LAWS[LawName(law)](), seed))
 
 
 def settles(scenario: Scenario, law: str, seed: int) -> None:
@@ -59,13 +60,13 @@ def test_a_law_spares_people_most_of_what_a_fixed_rate_does_to_them(name: str, l
 @pytest.mark.parametrize("law", AUTOMATIC)
 def test_while_nothing_is_heard_only_a_few_are_let_in(law: str) -> None:
     scenario = BY_NAME["stale"]
-    blind = [each for each in play(scenario, LAWS[law](), 1) if 320 < each.seconds <= 600]
+    blind = [each for each in play(scenario, LAWS[LawName(law)](), 1) if 320 < each.seconds <= 600]
     assert max(each.rate_per_second for each in blind) <= 0.2 * scenario.bounds.rate_per_second
 
 
 def test_a_law_that_does_not_hear_that_nothing_is_heard_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_STALE_INTERVALS", 10_000)
-    blind = [each for each in play(BY_NAME["stale"], LAWS["aimd"](), 1) if 320 < each.seconds <= 600]
+    blind = [each for each in play(BY_NAME["stale"], LAWS[LawName.AIMD](), 1) if 320 < each.seconds <= 600]
     assert max(each.rate_per_second for each in blind) > 0.2 * BY_NAME["stale"].bounds.rate_per_second
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import aiohttp
+
 from admission.store.connection import Connection
 from admission.store.protocol import Snapshot
 from admission.store.redis import RedisStore
@@ -45,6 +47,7 @@ class Product:
         limits: fields of the event.
         module: what the gateways run; a test may plant a bug before the command.
         planted: the name of that bug.
+        site: options of the site; by default it bears much more than the event lets in.
     """
 
     def __init__(
@@ -56,13 +59,17 @@ class Product:
         workers: int = 3,
         module: str = "antrean.cli",
         planted: str = "",
+        site: dict[str, float] | None = None,
     ) -> None:
         self._limits = limits
         self._flavour = flavour
         self._counts = gateways, workers
         self._module = module
         self._variables = {**_PACE, "PLANTED": planted}
+        self._site_options = site or {"capacity": 10 * limits["capacity"], "work-seconds": 0.01}
         self.site = ""
+        self.origin_key = ""
+        self.workers: list[Process] = []
         self.gateways: list[Gateway] = []
 
     async def __aenter__(self) -> Self:
@@ -102,22 +109,20 @@ class Product:
         self.site = (await asyncio.to_thread(site.ready))[-1]
         await deployment.put_event(EVENT, origin=f"{self.site}/", **self._limits)
         self.gateways = [self._start_gateway() for _ in range(gateways)]
-        working = [deployment.worker() for _ in range(workers)]
-        for process in (*self.gateways, *working):
+        self.workers = [deployment.worker() for _ in range(workers)]
+        for process in (*self.gateways, *self.workers):
             await asyncio.to_thread(process.ready)
 
     def _start_site(self) -> Site:
-        """The site bears much more than the event lets in: what it meets is the event's doing alone."""
-        key_file = self.folder / "origin-key"
-        key_file.write_text(self._deployment.secrets.ensure_origin_key(EVENT))
+        key_file, self.origin_key = self.folder / "origin-key", self._deployment.secrets.ensure_origin_key(EVENT)
+        key_file.write_text(self.origin_key)
         options = {
             "port": 0,
             "gateway": self.gateway,
             "event": EVENT,
             "data-dir": self.site_folder,
             "origin-key-file": key_file,
-            "capacity": 10 * self._limits["capacity"],
-            "work-seconds": 0.01,
+            **self._site_options,
         }
         arguments = ["-m", "antrean.demo", *(f"--{name}={value}" for name, value in options.items())]
         return Site(self.folder, "site", arguments, {})
@@ -131,6 +136,15 @@ class Product:
         await asyncio.to_thread(self.gateways.pop(0).stop)
         self.gateways.append(self._start_gateway())
         await asyncio.to_thread(self.gateways[-1].ready)
+
+    async def steering_worker(self, http: aiohttp.ClientSession) -> Process:
+        """The worker that holds the event's lease, by its own word."""
+        for worker in self.workers:
+            port = worker.ready()[-1]
+            async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                if f'antrean_steers{{event="{EVENT}"}} 1.0' in await answer.text():
+                    return worker
+        raise AssertionError("no worker steers")
 
     async def applicants(self, count: int, **options: float) -> tuple[asyncio.subprocess.Process, Path]:
         """Start simulated applicants, in a process of their own; the history they write."""

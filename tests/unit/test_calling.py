@@ -47,6 +47,7 @@ def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Samp
     [
         (Sample(False, 50, 1000, 0, 0), Decision(0, "not-open")),
         (Sample(True, 50, 0, 0, 0), Decision(0, "nobody-waits")),
+        (Sample(True, 0, 1000, 0, 0), Decision(0, "origin-rests")),
         (Sample(True, 50, 1000, 150, 150), Decision(0, "enough-unclaimed")),
         (Sample(True, 50, 1000, 900, 900), Decision(0, "enough-unclaimed")),
         (Sample(True, 50, 1000, 900, 100), Decision(50, "fill-unclaimed")),

@@ -12,7 +12,7 @@ from admission.core.control.aimd import Aimd
 from admission.core.control.allowance import Allowance, Bounds, Interval, Law
 from admission.core.control.fixed import Fixed
 from admission.core.control.gradient import Gradient
-from admission.core.control.health import Health, Watch
+from admission.core.control.health import FIRST_INTERVALS, Health, Watch
 
 BOUNDS = Bounds(rate_per_second=50.0, capacity=1000)
 LAWS = [Aimd, Gradient]
@@ -39,6 +39,7 @@ def test_the_fixed_law_does_what_the_operator_says_whatever_is_seen() -> None:
         assert Fixed().decide(seen, BOUNDS) == Allowance(1000, 50.0, "manual")
 
 
+@pytest.mark.promise("A9")
 @pytest.mark.parametrize("make", LAWS)
 def test_a_cold_start_grows_by_a_tenth_an_interval(make: type[Law]) -> None:
     law, allowed = make(), []
@@ -51,6 +52,7 @@ def test_a_cold_start_grows_by_a_tenth_an_interval(make: type[Law]) -> None:
     assert (allowance.sessions, allowance.rate_per_second) == (1000, 50.0)
 
 
+@pytest.mark.promise("A8")
 @pytest.mark.parametrize("trouble", [{"errors": 11}, {"slow": 4.1}, {"saturation": 0.95}])
 @pytest.mark.parametrize("make", LAWS)
 def test_trouble_at_least_halves_the_rate_within_two_intervals(make: type[Law], trouble: dict[str, float]) -> None:
@@ -118,7 +120,8 @@ def test_few_answers_tell_nothing_one_by_one_and_something_together() -> None:
 
 def test_the_baseline_learns_in_good_intervals_only() -> None:
     watch = Watch()
-    watch.judge(interval())
+    for _ in range(FIRST_INTERVALS):
+        watch.judge(interval())
     for _ in range(100):
         assert watch.judge(interval(slow=10)) is Health.BAD
     assert watch.baseline_seconds == 0.1
@@ -159,3 +162,31 @@ def test_no_law_ever_leaves_the_operators_bounds(make: type[Law], history: list[
         assert 1 <= allowance.sessions <= limits.capacity
         assert 0 <= allowance.rate_per_second <= limits.rate_per_second
         assert allowance.reason
+
+
+@pytest.mark.parametrize("make", LAWS)
+def test_slow_requests_that_come_later_than_quick_ones_are_no_trouble(make: type[Aimd | Gradient]) -> None:
+    """People open the form first, and send it later: the first answers are not like all others."""
+    law = make()
+    allowance = law.decide(interval(0, slow=0.1), BOUNDS)
+    for _ in range(12):
+        before, allowance = allowance, law.decide(interval(allowance.sessions), BOUNDS)
+        assert allowance.sessions >= before.sessions
+
+
+def test_an_origin_that_is_slow_for_other_reasons_than_load_is_not_starved() -> None:
+    law, reasons = Aimd(), list[str]()
+    allowance = warmed(law)
+    for _ in range(40):
+        allowance = law.decide(interval(allowance.sessions, slow=10), BOUNDS)
+        reasons.append(allowance.reason)
+    assert reasons.count("origin-bad") == 5 and reasons.count("slow-by-itself") == 1
+    assert reasons[-1] == "growing"
+
+
+def test_errors_are_never_taken_for_normal() -> None:
+    law = Aimd()
+    allowance = warmed(law)
+    for _ in range(40):
+        allowance = law.decide(interval(allowance.sessions, slow=10, errors=50), BOUNDS)
+    assert (allowance.sessions, allowance.reason) == (20, "origin-bad")

@@ -38,6 +38,10 @@ class Aimd:
         rate_ratio = min(1.0, most / max(1e-9, bounds.rate_of(self._caution.sessions)))
         return self._caution.allow(bounds, reason, rate_ratio=rate_ratio, health=health)
 
+    def follow(self, allowance: Allowance) -> None:
+        """See Law."""
+        self._caution.follow(allowance)
+
     def _move(self, interval: Interval, bounds: Bounds, health: Health) -> str:
         caution = self._caution
         if health is Health.BAD:

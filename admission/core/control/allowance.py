@@ -62,3 +62,6 @@ class Law(Protocol):
 
     def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
         """The allowance after an interval; asked once for each, in order."""
+
+    def follow(self, allowance: Allowance) -> None:
+        """Go on from what was allowed by another worker."""

@@ -14,3 +14,6 @@ class Fixed:
     def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
         """See Law."""
         return Allowance(bounds.capacity, bounds.rate_per_second, "manual")
+
+    def follow(self, allowance: Allowance) -> None:
+        """See Law: there is nothing to go on from."""

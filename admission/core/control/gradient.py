@@ -6,7 +6,7 @@ from math import sqrt
 
 from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.caution import Caution
-from admission.core.control.health import Health
+from admission.core.control.health import FIRST_INTERVALS, Health
 
 _TOLERANCE = 2.0  # the latency may be as much above the usual before anything shrinks
 _LOWEST_GRADIENT = 0.5
@@ -31,12 +31,17 @@ class Gradient:
     def __init__(self) -> None:
         self._caution = Caution()
         self._usual_seconds: float | None = None
+        self._seen = 0
 
     def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
         """See Law."""
         health = self._caution.see(interval, bounds)
         rate_ratio = 0.5 if health is Health.BAD else 1.0
         return self._caution.allow(bounds, self._move(interval, bounds, health), rate_ratio=rate_ratio, health=health)
+
+    def follow(self, allowance: Allowance) -> None:
+        """See Law."""
+        self._caution.follow(allowance)
 
     def _move(self, interval: Interval, bounds: Bounds, health: Health) -> str:
         caution, seen = self._caution, interval.latency_seconds
@@ -54,8 +59,9 @@ class Gradient:
         return "growing" if caution.sessions > before else "slower-answers"
 
     def _gradient(self, seen_seconds: float) -> float:
-        if self._usual_seconds is None:
-            self._usual_seconds = seen_seconds
+        self._seen += 1
+        if self._usual_seconds is None or self._seen <= FIRST_INTERVALS:
+            self._usual_seconds = max(seen_seconds, self._usual_seconds or 0.0)
         self._usual_seconds += _USUAL_MEMORY * (seen_seconds - self._usual_seconds)
         if self._usual_seconds > 2 * seen_seconds:
             self._usual_seconds *= _RECOVERY

@@ -10,6 +10,7 @@ ANSWERS_MIN = 10  # fewer tell nothing: they are kept until there are as many
 ERRORS_MAX = 0.01  # of the answers
 LATENCY_MAX = 4.0  # times the baseline
 SATURATION_MAX = 0.9
+FIRST_INTERVALS = 12  # with answers, a minute: until then not every kind of request has come, and latency tells nothing
 _STALE_INTERVALS = 3  # without telemetry; then nobody knows
 _LEARN, _UNLEARN = 0.02, 0.3  # weights of a good interval in the baseline, as it rises and as it falls
 
@@ -27,7 +28,8 @@ class Watch:
     """Judges interval by interval, and learns in good ones what latency is normal.
 
     Bad is more than 1 % errors, a 95th percentile above four times the baseline, or a saturation above 0.9. The
-    baseline follows the good intervals, quickly when it falls, slowly when it rises: a leak is not learnt as normal.
+    baseline is the highest of the first minute, in which latency is not judged: people open a form long before they
+    send it. Then it follows the good intervals, quickly when it falls, slowly when it rises: a leak is not learnt.
 
     Weakness: an origin that is slow from the first answer on has a slow baseline, and is good.
     """
@@ -35,8 +37,9 @@ class Watch:
     def __init__(self) -> None:
         self.baseline_seconds: float | None = None
         self.error_ratio = 0.0
+        self.only_slow = False  # bad in the last interval for no reason but its latency
         self._answers = self._errors = 0
-        self._unheard = 0
+        self._unheard = self._judged = 0
 
     def judge(self, interval: Interval) -> Health:
         """How the origin is after this interval."""
@@ -50,20 +53,29 @@ class Watch:
             return Health.BAD if saturated else Health.UNCLEAR
         self.error_ratio = self._errors / self._answers
         self._answers = self._errors = 0
-        if saturated or self.error_ratio > ERRORS_MAX or self._slow(interval.latency_seconds):
+        self._judged += 1
+        failing, slow = saturated or self.error_ratio > ERRORS_MAX, self._slow(interval.latency_seconds)
+        self.only_slow = slow and not failing
+        if failing or slow:
             return Health.BAD
         self._learn(interval.latency_seconds)
         return Health.GOOD
 
+    def accept(self, latency_seconds: float) -> None:
+        """Take a latency for normal that fewer people have not made better."""
+        self.baseline_seconds = latency_seconds
+
     def _slow(self, latency_seconds: float | None) -> bool:
-        if latency_seconds is None or self.baseline_seconds is None:
+        if latency_seconds is None or self.baseline_seconds is None or self._judged <= FIRST_INTERVALS:
             return False
         return latency_seconds > LATENCY_MAX * self.baseline_seconds
 
     def _learn(self, latency_seconds: float | None) -> None:
         if latency_seconds is None:
             return
-        if self.baseline_seconds is None:
+        if self._judged <= FIRST_INTERVALS:
+            self.baseline_seconds = max(latency_seconds, self.baseline_seconds or 0.0)
+        elif self.baseline_seconds is None:
             self.baseline_seconds = latency_seconds
         else:
             weight = _UNLEARN if latency_seconds < self.baseline_seconds else _LEARN

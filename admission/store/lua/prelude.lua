@@ -10,7 +10,7 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local life = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local FIELDS = {'life', 'epoch', 'segments', 'size', 'serving', 'expired', 'tat_us', 'open_ms', 'ticked_us', 'admitted',
-  'completed', 'reserved', 'lost', 'lost_sessions', 'lost_at_us', 'door', 'door_us'}
+  'completed', 'reserved', 'lost', 'lost_sessions', 'lost_at_us', 'door', 'door_us', 'allowed', 'allowed_interval_us'}
 local line, values = {}, redis.call('HMGET', LINE, unpack(FIELDS))
 for i, name in ipairs(FIELDS) do line[name] = values[i] or nil end
 

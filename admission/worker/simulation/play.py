@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from admission.core.control.aimd import Aimd
 from admission.core.control.allowance import Law
-from admission.core.control.fixed import Fixed
-from admission.core.control.gradient import Gradient
 from admission.core.control.health import ERRORS_MAX, LATENCY_MAX
 from admission.worker.simulation.crowd import TICK_SECONDS, Crowd
 from admission.worker.simulation.origin import Origin
 from admission.worker.simulation.scenario import REQUESTS_PER_SECOND, Scenario
 
 INTERVAL_SECONDS = 5.0
-LAWS: dict[str, Callable[[], Law]] = {"fixed": Fixed, "aimd": Aimd, "gradient": Gradient}
 _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
 
 
