@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from admission.core.errors import ConfigurationError
+from admission.core.urls import Url
 
 PREFIX = "ANTREAN_"
 # Kubernetes sets these for every Service whose name begins so; they are not ours.
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     tick_seconds: Annotated[float, Field(ge=0.02, le=2)] = Field(
         0.1,
         description="Interval of the worker's decisions, seconds; above 2 the open clock would lose time.",
+    )
+    prometheus_url: Url | None = Field(
+        None,
+        description="The Prometheus that a worker asks for the signals of events with a control law, such as "
+        "http://127.0.0.1:9090; without it their expressions are not asked.",
     )
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
         5.0,

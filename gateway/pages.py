@@ -14,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from admission.core.event import LANGUAGES, Event, origin_of
+from admission.core.event import LANGUAGES, Event
 from admission.core.nik import Nik
+from admission.core.urls import origin_of
 from gateway.group_names import group_name, province_name
 from gateway.page_language import NAMES, Language
 from gateway.page_problems import problem_text

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +13,8 @@ from admission.core.control.laws import LawName
 from admission.core.draw import DrawSource
 from admission.core.errors import Refused
 from admission.core.nik import Nik
+from admission.core.signals import Signals
+from admission.core.urls import Url, origin_of
 
 RESERVED_SLUGS = frozenset({"v1", "static", "healthz", "readyz", "metrics"})
 LANGUAGES = ("id", "en")
@@ -59,36 +59,12 @@ def _check_slug(slug: str) -> str:
     return slug
 
 
-@lru_cache(maxsize=256)  # every claim asks for a few, mostly the same
-def origin_of(url: str) -> str:
-    """Scheme, host and port of an absolute http(s) URL, in one canonical spelling.
-
-    Raises:
-        ValueError: when the text is no absolute http(s) URL, or carries user information, a backslash or a
-            control character, which browsers and servers read differently.
-    """
-    if any(ord(c) <= 0x20 or c in '\\"<>`' or ord(c) >= 0x7F for c in url):
-        raise ValueError("a URL may hold printable ASCII only, and no backslash, quote or blank")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("must be an absolute http:// or https:// URL without user information")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}"
-
-
-def _check_url(url: str) -> str:
-    origin_of(url)
-    return url
-
-
 def _check_languages(what: str, said: Mapping[str, object]) -> None:
     if missing := [language for language in LANGUAGES if language not in said]:
         raise ValueError(f"{what} are missing in: {', '.join(missing)}")
 
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$"), AfterValidator(_check_slug)]
-Url = Annotated[str, Field(max_length=500), AfterValidator(_check_url)]
 Text = Annotated[str, Field(max_length=600)]
 Quota = Annotated[int, Field(ge=0, le=PEOPLE_MAX)]
 Group = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,12}$")]
@@ -133,14 +109,14 @@ class Wave(BaseModel):
 class Event(BaseModel):
     """The settings of an event, as its operator gives them.
 
-    Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of the
-    rate (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once; a control
-    `law` other than `fixed` may allow less of both, by what is heard of the origin. `quota` counts people in total
-    (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says what a group is, and
-    `groups` names those that people choose from, in each language. A session that lapsed keeps its seat for
-    `settle_seconds`, since word of its completion may be on its way. `waves` are those to come. From `prequeue_at`
-    people join, from `opens_at` they are called; with the order `draw` the pre-queue ends `freeze_seconds` before the
-    opening, and `draw_source` names the value that decides.
+    Rates are admissions per second, times are seconds, instants have a zone. `burst` is at most one second of the rate
+    (and at least 1): what the origin may meet in one instant. `capacity` counts sessions at once; a control `law`
+    other than `fixed` may allow less of both, by what is heard of the origin, from itself and by `signals`. `quota`
+    counts people in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says
+    what a group is, and `groups` names those that people choose from, in each language. A session that lapsed keeps
+    its seat for `settle_seconds`, since word of its completion may be on its way. `waves` are those to come. From
+    `prequeue_at` people join, from `opens_at` they are called; with the order `draw` the pre-queue ends
+    `freeze_seconds` before the opening, and `draw_source` names the value that decides.
 
     Raises:
         pydantic.ValidationError: naming every field that cannot work, all at once.
@@ -157,6 +133,7 @@ class Event(BaseModel):
     burst: Annotated[int, Field(ge=1, le=100_000)] = 5
     capacity: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     law: LawName = LawName.FIXED
+    signals: Signals = Signals()
     quota: Quota | None = None
     group_by: GroupBy | None = None
     groups: dict[Group, dict[str, Name]] = {}

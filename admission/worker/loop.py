@@ -22,6 +22,7 @@ from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
 from admission.worker.draws import Draws
+from admission.worker.listening import Listening
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.steering import Steering
 
@@ -35,6 +36,7 @@ class Worker:
 
     Args:
         tick_seconds: interval of the ticks. A tick that comes late is not made up for.
+        prometheus_url: whom events' signals in PromQL are asked of; None: nobody.
         dry_run: only log what it would do, once a second and event; nothing is written, to the store nor to the files.
     """
 
@@ -46,9 +48,11 @@ class Worker:
         metrics: WorkerMetrics,
         tick_seconds: float,
         *,
+        prometheus_url: str | None = None,
         dry_run: bool = False,
     ) -> None:
         self._store = store
+        self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
         self._files = files
         self._metrics = metrics
@@ -78,6 +82,10 @@ class Worker:
                 await asyncio.wait_for(stop.wait(), pause)
             except TimeoutError:
                 continue
+
+    async def close(self) -> None:
+        """End what runs beside the ticks."""
+        await asyncio.gather(*(steering.close() for steering in self._steerings.values()))
 
     async def tick(self) -> None:
         """One step of every event; a failure of one is told and does not touch the others."""
@@ -127,7 +135,10 @@ class Worker:
                 log.error("record-not-kept", slug=slug, reason=str(error))
 
     async def _steer(self, slug: str, snapshot: Snapshot) -> Allowance:
-        steering = self._steerings.setdefault(slug, Steering(self._store, self._name, on_steered=self._steered))
+        if slug not in self._steerings:
+            listening = Listening(self._prometheus_url)
+            self._steerings[slug] = Steering(self._store, self._name, listening, on_steered=self._steered)
+        steering = self._steerings[slug]
         allowance = await steering.steer(self._records[slug].event, snapshot, watches=self._dry_run)
         self._metrics.steers.labels(slug).set(steering.leads)
         return allowance

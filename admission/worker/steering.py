@@ -11,7 +11,9 @@ from admission.core.control.allowance import Allowance, Bounds, Law
 from admission.core.control.heard import gathered
 from admission.core.control.laws import LAWS, LawName
 from admission.core.event import Event
+from admission.core.signals import Signals
 from admission.store.protocol import Snapshot, Store
+from admission.worker.listening import Listening
 
 INTERVAL_SECONDS = 5.0
 LEASE_SECONDS = 3.0
@@ -28,6 +30,7 @@ class Steering:
 
     Args:
         who: the name of this worker, different from all others.
+        listening: what asks the origin and its Prometheus.
         on_steered: told the event and the law's reason for each interval that this worker steered.
         monotonic: seconds; only differences count.
     """
@@ -36,12 +39,14 @@ class Steering:
         self,
         store: Store,
         who: str,
+        listening: Listening,
         *,
         on_steered: Callable[[str, str], None] = lambda slug, reason: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._who = who
+        self._listening = listening
         self._on_steered = on_steered
         self._monotonic = monotonic
         self._name = LawName.FIXED
@@ -64,6 +69,7 @@ class Steering:
         bounds = Bounds(event.rate_per_second, event.capacity)
         if event.law is not self._name:
             self._begin(event.law, snapshot)
+        await self._listening.listen(event.signals if event.law is not LawName.FIXED else Signals())
         if event.law is LawName.FIXED:
             return Allowance(bounds.capacity, bounds.rate_per_second, "manual")
         stands, now = snapshot.allowance, self._monotonic()
@@ -78,6 +84,10 @@ class Steering:
         allowance = self._allowance if self.leads else stands
         return allowance or Allowance(bounds.capacity, bounds.rate_per_second, "nobody-steers")
 
+    async def close(self) -> None:
+        """Ask no more."""
+        await self._listening.close()
+
     def _begin(self, law: LawName, snapshot: Snapshot) -> None:
         self._name, self._law, self._allowance = law, LAWS[law](), None
         self._decide_at = self._renew_at = 0.0
@@ -89,7 +99,7 @@ class Steering:
     async def _decide(self, event: Event, bounds: Bounds, snapshot: Snapshot, now: float) -> None:
         words, self._last_word = await self._store.health(event.slug, self._last_word)
         interval = gathered(
-            words,
+            [*words, *self._listening.take()],
             seconds=max(now - self._decided_at, 1e-3),
             sessions=snapshot.sessions,
             admitted=max(0, snapshot.admitted - self._admitted),

@@ -40,7 +40,8 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None],
     store = RedisStore(Connection(redis_url, timeout_seconds=settings.redis_timeout_seconds), seal)
     draws = Draws(store, EntryFiles(settings.data_dir))
     files = RecordFiles(settings.data_dir, seal)
-    worker = Worker(store, files, draws, metrics, settings.tick_seconds, dry_run=dry_run)
+    prometheus_url, tick_seconds = settings.prometheus_url, settings.tick_seconds
+    worker = Worker(store, files, draws, metrics, tick_seconds, prometheus_url=prometheus_url, dry_run=dry_run)
     monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
         log.info("working", metrics_port=metrics_port)
@@ -48,6 +49,7 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None],
         await worker.run(stop)
     finally:
         await monitor.cleanup()
+        await worker.close()
         await draws.close()
         await store.close()
     log.info("stopped")

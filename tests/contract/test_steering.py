@@ -14,6 +14,7 @@ from admission.core.control.heard import Heard
 from admission.core.control.laws import LawName
 from admission.store.redis import RedisStore
 from admission.worker import steering as module
+from admission.worker.listening import Listening
 from admission.worker.steering import INTERVAL_SECONDS, Steering
 from tests.contract.hall import Hall
 from tests.contract.test_restore import Clock
@@ -30,7 +31,7 @@ class Worker:
 
     def __init__(self, store: RedisStore, who: str, clock: Clock, slug: str) -> None:
         self.hall = Hall(store, slug)
-        self.steering = Steering(store, who, monotonic=clock)
+        self.steering = Steering(store, who, Listening(None), monotonic=clock)
 
     async def tick(self, *, watches: bool = False) -> Allowance:
         snapshot = await self.hall.look()

@@ -25,12 +25,12 @@ class Prometheus:
     """Questions to a running one."""
 
     def __init__(self, address: str, client: aiohttp.ClientSession) -> None:
-        self._address = address
+        self.address = address
         self._client = client
 
     async def ask(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of its API; fails on an error."""
-        async with self._client.get(f"{self._address}/api/v1/{path}", params=parameters) as answer:
+        async with self._client.get(f"{self.address}/api/v1/{path}", params=parameters) as answer:
             body = await answer.json()
         assert body["status"] == "success", f"{parameters}: {body.get('error')}"
         return body["data"]
@@ -44,7 +44,7 @@ class Prometheus:
     async def is_ready(self) -> bool:
         """Whether it answers questions."""
         try:
-            async with self._client.get(f"{self._address}/-/ready") as answer:
+            async with self._client.get(f"{self.address}/-/ready") as answer:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False

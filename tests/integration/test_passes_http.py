@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from admission.core.event import origin_of
 from admission.core.identity import session_of, tag_of
+from admission.core.urls import origin_of
 from admission.keyring import unwrap
 from admission.store.keys import EventKeys
 from antrean.passes import Pass, PassVerifier

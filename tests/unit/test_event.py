@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from admission.core.errors import Refused
-from admission.core.event import Event, EventState, origin_of
+from admission.core.event import Event, EventState
 from admission.core.nik import parse_nik
 from admission.core.record import EventRecord, state_at
+from admission.core.urls import origin_of
 from antrean.commands.events import as_toml
 from tests.samples import TITLES, make_event, make_record
 from tests.unit.repository import ROOT
