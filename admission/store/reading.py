@@ -151,7 +151,7 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
         unclaimed=max(0, called - settled),
         reserved=int(fields.get(b"reserved", 0)) + lost,
         groups=_read_groups(fields),
-        allowance=_read_allowance(fields) if record and record.event.law is not LawName.FIXED else None,
+        allowance=_read_allowance(fields),
     )
 
 

@@ -161,9 +161,12 @@ class RedisStore:
         """See Store."""
         event = self._event(slug)
         row = read_row(await self._redis.command("HGET", event.keys.index(session), session[2:]))
-        if row is None or row.segment >= len(event.line.segments):
+        if row is None:
             return None
-        return Found(event.line.segments[row.segment].epoch, row.number, row.group)
+        # As Redis has them now: this process may have seen another line, and the position of people never changes.
+        earlier, present = await self._redis.command("HMGET", event.keys.line, "segments", "epoch")
+        epochs = [segment.epoch for segment in read_segments(earlier or b"[]")] + [(present or b"").decode()]
+        return Found(epochs[row.segment], row.number, row.group) if row.segment < len(epochs) else None
 
     async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
         """See Store."""
@@ -227,8 +230,7 @@ class RedisStore:
     async def steer(self, slug: str, who: str, lease_seconds: float, allowance: Allowance) -> bool:
         """See Store."""
         event = self._event(slug)
-        rate = allowance.rate_per_second
-        interval_us = max(1, round(1_000_000 / rate)) if rate > 0 else 0
+        interval_us = max(1, round(1_000_000 / rate)) if (rate := allowance.rate_per_second) > 0 else 0
         args = [who, int(lease_seconds * 1000), allowance.sessions, interval_us, allowance.reason]
         return bool(await self._mutate("steer", event, [event.keys.lease], args))
 
@@ -282,7 +284,8 @@ class RedisStore:
             [known.version if known else 0, event.open_ms, *ranks],
         )
         snapshot = read_snapshot(answer, known, before, self._seal)
-        if event.seen is not None:
+        anew = known and snapshot.record and snapshot.record.pepper != known.pepper  # another event of the same name
+        if event.seen is not None and not anew:
             snapshot = newest(event.seen, snapshot)
         event.seen, event.record, event.line = snapshot, snapshot.record, snapshot.line
         event.folded = fold_line(snapshot)

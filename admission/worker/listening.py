@@ -14,7 +14,7 @@ from admission.core.signals import Signals
 
 PROBE_SECONDS, PROBE_TIMEOUT_SECONDS = 0.5, 2.0  # ten answers in an interval: as many as tell anything
 ASK_SECONDS, ASK_TIMEOUT_SECONDS = 2.0, 1.0
-# A ratio stands for so many answers: Prometheus has seen enough, else it would have no ratio.
+# What Prometheus says stands for so many answers: it has seen enough, else it would have no number.
 _ANSWERS = 1000
 _OVERLOADED = (429, 503)
 _LONGEST_PAUSE_SECONDS = 3600.0
@@ -90,9 +90,8 @@ class Listening:
         while True:
             ratio, latency, saturation = await asyncio.gather(*(self._number(http, url, query) for query in asked))
             if (ratio, latency, saturation) != (None, None, None):
-                answers = 0 if ratio is None and latency is None else _ANSWERS
-                errors = round(min(1.0, max(0.0, ratio or 0.0)) * answers)
-                self._heard.append(Heard(answers, errors, latency, saturation))
+                errors = round(min(1.0, max(0.0, ratio or 0.0)) * _ANSWERS)
+                self._heard.append(Heard(_ANSWERS, errors, latency, saturation))
             await asyncio.sleep(ASK_SECONDS)
 
     async def _number(self, http: aiohttp.ClientSession, url: str, query: str | None) -> float | None:

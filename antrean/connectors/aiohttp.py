@@ -112,6 +112,10 @@ class Antrean:
             except web.HTTPException as answer:
                 status.append(answer.status)
                 raise
+            except Exception:
+                if request.transport is not None and not request.transport.is_closing():  # else the applicant went away
+                    status.append(500)
+                raise
             status.append(response.status)
             return response
 

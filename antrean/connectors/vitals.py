@@ -16,6 +16,9 @@ from antrean.connectors.link import GatewayAway, GatewayLink, GatewayRefusal
 # Seconds between two words.
 TELL_SECONDS = 1.0
 
+# Seconds without an answer after which a request counts as an error.
+HANGS_SECONDS = 10.0
+
 # Latencies that are kept between two words; of more answers the later ones stand for all.
 _LATENCIES_MAX = 10_000
 
@@ -37,6 +40,7 @@ class Vitals:
         self._path = f"/v1/events/{event}/reports"
         self._answers = self._errors = 0
         self._latencies: list[float] = []
+        self._open: dict[object, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     def count(self, status: int, seconds: float) -> None:
@@ -48,19 +52,17 @@ class Vitals:
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[list[int]]:
-        """Count the answer of the block, which puts its status into the list; without one it is an error.
+        """Count the answer of the block, which puts its status into the list; without one it is not counted.
 
-        Whoever asked and went away before the answer is not counted.
+        What takes longer than ten seconds is an error as soon as it does: a site that hangs answers nothing.
         """
-        began, status = time.perf_counter(), list[int]()
+        asked, status = object(), list[int]()
+        began = self._open[asked] = time.perf_counter()
         try:
             yield status
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self.count(status[0] if status else 500, time.perf_counter() - began)
-            raise
-        self.count(status[0], time.perf_counter() - began)
+        finally:
+            if self._open.pop(asked, None) is not None and status:
+                self.count(status[0], time.perf_counter() - began)
 
     def start(self) -> None:
         """Begin to tell; returns at once."""
@@ -85,7 +87,10 @@ class Vitals:
                 told = False
 
     def _word(self) -> dict[str, float | None]:
-        """What came since the last word."""
+        """What came since the last word, and what has not come for too long."""
+        now = time.perf_counter()
+        for asked in [asked for asked, began in self._open.items() if now - began > HANGS_SECONDS]:
+            self.count(504, now - self._open.pop(asked))
         latencies = sorted(self._latencies)
         word = {
             "answers": self._answers,

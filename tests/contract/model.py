@@ -230,8 +230,12 @@ class Model:
         """Redis comes back with the data of a copy, None: with nothing."""
         self.line, self.rows, self.settled = deepcopy(copy or (Seen([], []), {}, set()))
 
-    def fold(self, seen: Seen) -> None:
-        """A caller folds in what it saw: every epoch in its turn, since nobody joins before all have done so."""
+    def fold(self, seen: Seen) -> bool:
+        """A caller folds in what it saw: every epoch in its turn, since nobody joins before all have done so.
+
+        Returns: whether epochs came in.
+        """
+        known = len(self.line.epochs)
         here, seen = self.line, deepcopy(seen)
         unknown = max(0, seen.admitted - here.admitted)
         if unknown:
@@ -250,6 +254,7 @@ class Model:
         here.epochs = epochs
         here.serving, here.expired = max(here.serving, seen.serving), max(here.expired, seen.expired)
         here.admitted, here.completed = max(here.admitted, seen.admitted), max(here.completed, seen.completed)
+        return len(here.epochs) > known
 
     def begin_epoch(self) -> None:
         """Numbers count from 1 again, in an epoch of another life."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 
+from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
 from admission.store.redis import RedisStore
 from admission.store.restore import Restorer
@@ -333,7 +335,7 @@ async def test_who_saw_less_may_put_the_line_back_first(story: Story, first: str
         assert await Restorer(story.better.store).restore(seen.record, seen)
     late = await story.better.join(16)
     seen = await story.better.look()
-    assert [segment.size for segment in seen.line.segments] == [10, 5, 1]
+    assert [segment.size for segment in seen.line.segments] == [10, 5, 0, 1]
     assert story.places() == before and steps_back(story.places(late)) == []
     assert (seen.line.serving, seen.admitted, seen.sessions) == (Place(0, 2), 2, 2)
     assert (await story.worse.look()).line == seen.line
@@ -371,3 +373,33 @@ async def test_a_mark_in_a_lost_epoch_calls_nobody_who_joined_meanwhile(make_sto
     assert better.seen.line.serving == Place(1, 0) and not better.seen.outdated
     await worse.look()
     assert {(await worse.claim(guest)).problem for guest in meanwhile} == {"not-called"}
+
+
+async def places_hold_by_position(story: Story) -> None:
+    """Three people joined where this process believes that its lost epoch stands."""
+    await story.worse.put(story.worse.seen.record)
+    meanwhile = await story.worse.join_all(range(21, 24))
+    await story.worse.look()
+    lost = story.guests[12]
+    with suppress(StoreUnavailable):
+        await story.better.leave(lost)
+    await story.better.look()
+    await story.better.look()
+    await story.better.call()
+    await story.worse.look()
+    assert [(await story.worse.state(guest)).value for guest in meanwhile] == ["called"] * 3
+    assert await story.better.leave(lost) == ""
+    assert (await story.better.state(lost)).value == "left"
+    found = await story.better.store.find(story.better.slug, story.worse.holder(meanwhile[1]).session)
+    assert found is not None and (found.epoch, found.number) == meanwhile[1].number
+
+
+@pytest.mark.promise("B10")
+async def test_a_process_that_sees_places_at_old_positions_touches_none(story: Story) -> None:
+    await places_hold_by_position(story)
+
+
+async def test_a_place_at_an_old_position_would_be_noticed(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, "and NAMES_PLACES[VERB] then", "and false then", "leave")
+    with pytest.raises(AssertionError):
+        await places_hold_by_position(story)

@@ -288,8 +288,8 @@ class Lives(RuleBasedStateMachine):
         if looks:
             self.look()
         self.run(self.store.put_event(self.record))
-        self.model.fold(self.model.seen)
-        if not other_first:
+        added = self.model.fold(self.model.seen)
+        if added or not other_first:  # another life, or so that everybody looks again
             self.model.begin_epoch()
         self.run(self.store.advance(self.hall.slug, Place(0, 0)))  # a tick, at which the called get a new grace
         self.model.tick()

@@ -90,27 +90,28 @@ async def test_one_worker_at_a_time_steers_and_the_next_one_takes_over(store: Re
 
 
 async def test_a_lease_that_fences_nobody_would_be_noticed(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, "if holder and holder ~= ARGV[3] then return 0 end", "", "steer")
+    plant(monkeypatch, "holder and holder ~= ARGV[3] or ", "", "steer")
     with pytest.raises(AssertionError):
         await test_one_worker_at_a_time_steers_and_the_next_one_takes_over(store)
 
 
 @pytest.mark.parametrize(
-    ("sound", "broken", "test"),
+    ("verb", "sound", "broken", "test"),
     [
-        ("math.min(capacity, sessions)", "capacity", test_no_more_sessions_run_than_are_allowed),
-        ("if steered == 1 then", "if true then", test_by_hand_the_operator_s_bounds_are_all),
+        ("claim", "math.min(capacity, sessions)", "capacity", test_no_more_sessions_run_than_are_allowed),
+        ("put_event", "'steered') ~= '1'", "'steered') == '2'", test_by_hand_the_operator_s_bounds_are_all),
     ],
 )
 async def test_a_claim_that_heeds_no_law_would_be_noticed(
     store: RedisStore,
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
+    verb: str,
     sound: str,
     broken: str,
     test: Callable[[RedisStore, RedisServer], Awaitable[None]],
 ) -> None:
-    plant(monkeypatch, sound, broken, "claim")
+    plant(monkeypatch, sound, broken, verb)
     with pytest.raises(AssertionError):
         await test(store, redis_server)
 
@@ -129,3 +130,25 @@ async def test_what_is_heard_of_the_origin_is_read_once(store: RedisStore) -> No
     assert await store.health(hall.slug, last) == ([], last)
     await store.note_health(hall.slug, words[0])
     assert (await store.health(hall.slug, last))[0] == words[:1]
+
+
+async def test_a_slower_bucket_has_no_room_for_many_at_once(store: RedisStore, redis_server: RedisServer) -> None:
+    """The law slows down while the door is busy: nobody gets in by that."""
+    hall = await Hall(store).open(**FAST | {"rate_per_second": 100.0, "burst": 100, "capacity": 500})
+    await store.steer(hall.slug, "one", LEASE_SECONDS, Allowance(500, 100.0, "growing"))
+    assert await inside(hall, redis_server, 150) < 120
+    guests = await hall.join_all(range(201, 301))
+    await hall.call()
+    redis_server.client.hdel(hall.keys.line, "door_us")
+    await store.steer(hall.slug, "one", LEASE_SECONDS, Allowance(500, 20.0, "stale"))
+    assert sum(claimed.problem == "" for claimed in await hall.claim_all(guests)) <= 20
+
+
+async def test_a_law_that_is_switched_on_later_knows_nothing_of_an_older_one(store: RedisStore) -> None:
+    hall = await Hall(store).open(**FAST)
+    await store.steer(hall.slug, "one", LEASE_SECONDS, Allowance(1, 0.0, "retry-after"))
+    by_hand = FAST | {"law": LawName.FIXED}
+    await hall.open(version=2, **by_hand)
+    assert not await store.steer(hall.slug, "one", LEASE_SECONDS, ALLOWANCE), "whoever has the older record"
+    await hall.open(version=3, **FAST)
+    assert hall.seen.allowance is None

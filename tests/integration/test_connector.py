@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from antrean.connectors import vitals
 from antrean.connectors.aiohttp import SESSION, Antrean, protect
 from antrean.connectors.keyset import Keyset
 from antrean.connectors.link import GatewayLink
@@ -276,6 +277,21 @@ async def test_the_gateway_hears_how_the_site_answers(peer: PeerGateway, tmp_pat
     assert sum(word["answers"] or 0 for word in peer.health) == 4, "who has no pass is not counted"
     assert sum(word["errors"] or 0 for word in peer.health) == 1, "what the applicant did wrong is no error"
     assert all(0 < word["latency_seconds"] < 5 for word in peer.health if word["latency_seconds"] is not None)
+
+
+async def test_what_hangs_is_an_error_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals, "HANGS_SECONDS", 0.05)
+    counted = vitals.Vitals(GatewayLink("http://127.0.0.1:1"), EVENT)
+    with counted.timed() as status:
+        assert counted._word()["answers"] == 0
+        await asyncio.sleep(0.1)
+        word = counted._word()
+        assert (word["answers"], word["errors"]) == (1, 1)
+        status.append(200)
+    assert counted._word()["answers"] == 0, "counted once"
+    with counted.timed():
+        pass
+    assert counted._word()["answers"] == 0, "without a status nobody was answered"
 
 
 async def test_a_site_that_tells_nothing_is_possible(peer: PeerGateway, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ async def test_expressions_are_asked_of_a_prometheus(tmp_path: Path, monkeypatch
             await asked.listen(whole)
             assert (await words(asked, 1))[0] == Heard(1000, 20, 0.25, 0.5)
             await asked.listen(Signals(saturation="vector(0.7)"))
-            assert (await words(asked, 1))[-1] == Heard(saturation=0.7)
+            assert (await words(asked, 1))[-1] == Heard(1000, saturation=0.7)
             with capture_logs() as logs:
                 for nothing in ("vector(0) / vector(0)", "no_such_series", "sum(", "up offset 1d"):
                     await asked.listen(Signals(error_ratio=nothing))

@@ -81,7 +81,7 @@ QUOTAS = {"quota": 9000, "group_by": "province", "group_quotas": {"00": 8000}}
 async def scraped(folder: Path) -> AsyncIterator[tuple[Fleet, Prometheus, Traffic]]:
     """Two gateways and two workers under traffic, scraped by Prometheus."""
     async with (
-        fleet(gateways=2, workers=2, rate_per_second=20.0, burst=5, capacity=50, **QUOTAS) as processes,
+        fleet(gateways=2, workers=2, rate_per_second=20.0, burst=5, capacity=50, law="aimd", **QUOTAS) as processes,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers={"Connection": "close"}) as client,
         prometheus(folder / "prometheus", processes.targets) as running,
     ):

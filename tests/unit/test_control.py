@@ -190,3 +190,13 @@ def test_errors_are_never_taken_for_normal() -> None:
     for _ in range(40):
         allowance = law.decide(interval(allowance.sessions, slow=10, errors=50), BOUNDS)
     assert (allowance.sessions, allowance.reason) == (20, "origin-bad")
+
+
+@pytest.mark.parametrize("make", LAWS)
+def test_an_origin_of_which_only_its_saturation_is_heard_grows_too(make: type[Law]) -> None:
+    law = make()
+    allowance = law.decide(interval(0), BOUNDS)
+    for _ in range(15):
+        seen = interval(allowance.sessions, latency_seconds=None, saturation=0.5)
+        allowance = law.decide(seen, BOUNDS)
+    assert allowance.sessions == BOUNDS.capacity

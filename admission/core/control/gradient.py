@@ -47,9 +47,9 @@ class Gradient:
         caution, seen = self._caution, interval.latency_seconds
         if health is Health.BAD:
             return caution.cut(interval)
-        if health is not Health.GOOD or seen is None:
+        if health is not Health.GOOD:
             return "too-few-answers"
-        gradient = self._gradient(seen)
+        gradient = 1.0 if seen is None else self._gradient(seen)
         if gradient < 1:
             caution.starting = False
         elif reason := caution.start_or_stay(interval, bounds):

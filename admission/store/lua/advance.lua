@@ -5,15 +5,15 @@
 -- ARGV[3] target place
 -- Returns: {serving place, expired place, open clock ms}
 -- Cost: O(log calls + groups + seats given back); calls hold one entry a second of the grace
-local grace_ms, opens_us, closes_us, paused, seat_us, groups, steered = unpack(redis.call('HMGET', EVENT, 'grace_ms',
-  'opens_us', 'closes_us', 'paused', 'seat_us', 'groups', 'steered'))
+local grace_ms, opens_us, closes_us, paused, seat_us, groups = unpack(redis.call('HMGET', EVENT, 'grace_ms', 'opens_us',
+  'closes_us', 'paused', 'seat_us', 'groups'))
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', whole(now_us - seat_us), 'LIMIT', 0, 1000)) do
   release(KEYS[4], string.sub(member, 1, 12), string.sub(member, 13))
 end
 for group in string.gmatch(groups, '%S+') do keep(group) end
 local _, taken = filled('')
-local rests = steered == '1' and line.allowed_interval_us == '0'
-local open = now_us >= tonumber(opens_us) and now_us < tonumber(closes_us) and paused == '0' and not taken and not rests
+local open = now_us >= tonumber(opens_us) and now_us < tonumber(closes_us) and paused == '0' and not taken
+  and line.allowed_interval_us ~= '0'
 -- The clock of the grace stands while nobody can get in (paused, all seats taken, the origin to be left alone) and while
 -- nothing ticks: time without service is no one's fault.
 local tick_ms = math.min(2000, math.max(0, math.floor((now_us - line.ticked_us) / 1000)))

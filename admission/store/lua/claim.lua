@@ -6,10 +6,10 @@
 -- Returns: {{problem or '', start µs, repeated 0|1, µs until a retry}, …}
 -- Cost: O(claims * log sessions), at most 128 claims
 local limits = redis.call('HMGET', EVENT, 'session_us', 'interval_us', 'burst', 'capacity', 'opens_us', 'closes_us',
-  'paused', 'steered')
-for i = 1, 8 do limits[i] = tonumber(limits[i] or nil) end
-local session_us, interval_us, burst, capacity, opens_us, closes_us, paused, steered = unpack(limits, 1, 8)
-if steered == 1 then capacity, interval_us = allowed(capacity, interval_us) end
+  'paused')
+for i = 1, 7 do limits[i] = tonumber(limits[i] or nil) end
+local session_us, interval_us, burst, capacity, opens_us, closes_us, paused = unpack(limits, 1, 7)
+capacity, interval_us, burst = allowed(capacity, interval_us, burst)
 local active = missing('lost_sessions', session_us)
   + redis.call('ZCOUNT', KEYS[3], '(' .. whole(now_us - session_us), '+inf')
 -- A wall clock that jumped back would shut the door until it caught up: no debt is longer than the bucket.

@@ -19,17 +19,21 @@ local function begin_life()
   line.tat_us = whole(now_us + 1000000)
 end
 
--- Another life, or another line than the caller saw.
+-- Another life, or another line than the caller saw. Where segments come in an epoch begins, so that everybody compares.
+-- Returns whether the caller's positions hold.
 local function compare(seen_epoch, seen)
-  local stored, segments = line.epoch or '', fold(seen)
+  local stored = line.epoch or ''
+  local segments, added, holds = fold(seen)
   local another = line.life ~= life or stored < seen_epoch
   if another then begin_life() end
-  if another or segments[#segments][1] ~= stored then
-    return begin_epoch(segments, seen_epoch > stored and seen_epoch or stored)
+  if another or added then
+    begin_epoch(segments, seen_epoch > stored and seen_epoch or stored)
+  else
+    line.size = segments[#segments][3]
+    segments[#segments] = nil
+    store_line(segments)
   end
-  line.size = segments[#segments][3]
-  segments[#segments] = nil
-  store_line(segments)
+  return holds
 end
 
 -- The freeze: who is in the line will be drawn, who comes from now on queues behind. It happens once, before any call.
@@ -39,12 +43,17 @@ local function freeze()
   begin_epoch(segments, line.epoch)
 end
 
+local NAMES_PLACES = {claim = true, leave = true, expire = true, pass_over = true, advance = true}
+
 -- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
 local freezes_us = tonumber(redis.call('HGET', EVENT, 'freezes_us') or nil)
 if VERB ~= 'put_event' and not freezes_us then
   return redis.error_reply('NOEVENT put the record first')
 end
-if line.life ~= life or line.epoch ~= ARGV[1] then compare(ARGV[1], cjson.decode(ARGV[2])) end
+-- With a place at another position than it has now, somebody else's would be taken or given up.
+if (line.life ~= life or line.epoch ~= ARGV[1]) and not compare(ARGV[1], cjson.decode(ARGV[2])) and NAMES_PLACES[VERB] then
+  return redis.error_reply('OUTDATED look at the line again')
+end
 if freezes_us and now_us >= freezes_us and tonumber(line.serving) == 0
   and not string.find(line.segments, '"drawn"', 1, true) then freeze() end
 

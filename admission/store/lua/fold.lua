@@ -19,10 +19,11 @@ local function keep_lost(seen)
   end
 end
 
--- What both know, into `line` but for the segments, which are returned.
+-- What both know, into `line` but for the segments. Returns those, whether any came in, and whether the caller knows
+-- each of its own by the position that it has now.
 local function fold(seen)
   local segments = all_segments()
-  unite(segments, seen.segments)
+  local added = unite(segments, seen.segments)
   keep_lost(seen)
   local common = in_common(segments, seen.segments)
   local last = common < #seen.segments and common * RANKS or math.huge -- a mark behind it would name others here
@@ -30,6 +31,6 @@ local function fold(seen)
   for _, name in ipairs({'serving', 'expired', 'admitted', 'completed'}) do
     line[name] = whole(math.max(tonumber(line[name] or 0), seen[name] or 0))
   end
-  return segments
+  return segments, added, common == #seen.segments
 end
 

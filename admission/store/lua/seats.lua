@@ -44,10 +44,13 @@ local function at_the_door(place, wait_us)
   return wait_us
 end
 
--- What a control law allows of the capacity and the rate, once it has decided; at interval 0 nobody is let in.
-local function allowed(capacity, interval_us)
+-- What a control law allows of the capacity and the rate, once it has decided; at interval 0 nobody is let in. A burst
+-- is at most one second of that rate: else a slower bucket would have room for many at once.
+local function allowed(capacity, interval_us, burst)
   local sessions, at_least_us = tonumber(line.allowed or nil), tonumber(line.allowed_interval_us or nil)
-  if not sessions or not at_least_us then return capacity, interval_us end
-  return at_least_us == 0 and 0 or math.min(capacity, sessions), math.max(interval_us, at_least_us)
+  if not sessions or not at_least_us then return capacity, interval_us, burst end
+  interval_us = math.max(interval_us, at_least_us)
+  burst = math.min(burst, math.max(1, math.floor(1000000 / interval_us)))
+  return at_least_us == 0 and 0 or math.min(capacity, sessions), interval_us, burst
 end
 

@@ -25,24 +25,34 @@ local function untouched(segments, after)
   return tonumber(line.serving or 0) <= after * RANKS
 end
 
+-- Puts a segment at a position, from wherever it stood behind that.
+local function place_at(segments, position, segment)
+  for i = position, #segments do
+    if segments[i] == segment then table.remove(segments, i) break end
+  end
+  table.insert(segments, position, segment)
+end
+
 -- Every epoch of both. One that Redis lost comes in where it stood; where somebody joined or was called behind there
--- meanwhile it comes in last, since rows and marks name segments by their position.
+-- meanwhile it comes in last: rows and marks name segments by their position, so that of people it never changes.
+-- Returns whether any came in.
 local function unite(segments, seen)
-  local common, stands = in_common(segments, seen), {}
+  local common, stands, size = in_common(segments, seen), {}, #segments
   for _, segment in ipairs(segments) do stands[segment[1]] = segment end
   local between, behind = untouched(segments, common), common
   for i, segment in ipairs(seen) do
     local here = stands[segment[1]]
-    if here then
-      grow(here, segment)
-      if i <= common and here[2] == 'first_come' then here[2] = segment[2] end
+    if here then grow(here, segment) end
+    if i <= common then
+      if here[2] == 'first_come' then here[2] = segment[2] end
     elseif between then
       behind = behind + 1
-      table.insert(segments, behind, segment)
-    else
+      place_at(segments, behind, here or segment)
+    elseif not here then
       segments[#segments + 1] = {segment[1], 'first_come', segment[3]}
     end
   end
   for i = behind + 1, between and behind > common and #segments or 0 do segments[i][2] = 'first_come' end
+  return #segments > size
 end
 
