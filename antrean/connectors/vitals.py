@@ -19,7 +19,7 @@ TELL_SECONDS = 1.0
 # Seconds without an answer after which a request counts as an error.
 HANGS_SECONDS = 10.0
 
-# Latencies that are kept between two words; of more answers the later ones stand for all.
+# Latencies that are kept between two words; of more answers the first ones stand for all.
 _LATENCIES_MAX = 10_000
 
 log = logging.getLogger("antrean.connectors")

@@ -6,7 +6,7 @@ from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.health import Health, Watch
 
 START_RATIO = 0.1  # of the capacity: with what an event begins, and by what it grows in each interval of the cold start
-STARTING = ("cold-start", "too-few-answers", "not-full", "stale")  # reasons that leave a cold start where it is
+_STARTING = ("cold-start", "too-few-answers", "not-full", "stale")  # reasons that leave a cold start where it is
 _FULL_RATIO = 0.8  # of what is allowed; below it the applicants are what limits, and nothing is learnt by allowing more
 _CUT_RATIO = 0.8  # of what is allowed and used, after a bad interval
 _CUTS_MAX = 5  # in a row, to a third: an origin that is as slow as before, and fails nobody, is not slow by load
@@ -33,7 +33,7 @@ class Caution:
     def follow(self, allowance: Allowance) -> None:
         """Go on from what was allowed by another worker, which is past its cold start unless it says so."""
         self.sessions = float(allowance.sessions)
-        self.starting = self.starting and allowance.reason in STARTING
+        self.starting = self.starting and allowance.reason in _STARTING
 
     def full(self, interval: Interval, bounds: Bounds) -> bool:
         """Whether what is allowed is used: the sessions, or the rate that goes with them."""

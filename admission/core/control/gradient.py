@@ -18,9 +18,10 @@ _RECOVERY = 0.95  # of what is usual, when it has come to be far above what is s
 class Gradient:
     """sessions → 0.8 × sessions + 0.2 × (gradient × sessions + √sessions), gradient = 2 × usual / seen, in [0.5, 1].
 
-    `seen` is the 95th percentile of the last interval, `usual` a slow mean of it. While nothing queues the gradient is
-    1 and the allowance grows by the root; as latency doubles it settles, and above it shrinks. Errors, or a latency of
-    four times the baseline, cut to 0.8 × min(sessions, running) besides. It grows only while what is allowed is used.
+    `seen` is the 95th percentile of the last interval, `usual` a slow mean of it, and in the first minute the highest.
+    While nothing queues the gradient is 1 and the allowance grows by the root; as latency doubles it settles, and above
+    it shrinks. Errors, or a latency of four times the baseline, cut to 0.8 × min(sessions, running) besides. It grows
+    only while what is allowed is used.
 
     Weakness: an origin whose latency says nothing before it fails (a quota of a partner, a pool of connections) is
     found by its errors only; one that gets slower for other reasons than load is starved slowly.

@@ -11,8 +11,8 @@ from admission.core.control.health import ERRORS_MAX, LATENCY_MAX
 from admission.worker.simulation.crowd import TICK_SECONDS, Crowd
 from admission.worker.simulation.origin import Origin
 from admission.worker.simulation.scenario import REQUESTS_PER_SECOND, Scenario
+from admission.worker.steering import INTERVAL_SECONDS
 
-INTERVAL_SECONDS = 5.0
 _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
 
 
