@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -403,3 +404,24 @@ async def test_a_place_at_an_old_position_would_be_noticed(story: Story, monkeyp
     plant(monkeypatch, "and NAMES_PLACES[VERB] then", "and false then", "leave")
     with pytest.raises(AssertionError):
         await places_hold_by_position(story)
+
+
+async def test_lost_epochs_come_in_in_their_order_around_one_that_stands(
+    make_store: Callable[[str], RedisStore], redis_server: RedisServer
+) -> None:
+    """Four epochs were seen; the first and the third stand, and nobody is in the third."""
+    better, worse = Hall(make_store(redis_server.url)), Hall(make_store(redis_server.url))
+    guests = await (await better.open()).join_all(range(1, 6))
+    await worse.look()
+    for first in (11, 21, 31):
+        redis_server.client.hset(better.keys.line, "life", "another")
+        guests += await better.join_all(range(first, first + 5))
+    await better.look()
+    before, epochs = [better.place(guest) for guest in guests], [each.epoch for each in better.seen.line.segments]
+    redis_server.client.flushall()
+    await worse.put(worse.seen.record)
+    stands = json.dumps([[epochs[0], "first_come", 5], [epochs[2], "first_come", 0]])
+    redis_server.client.hset(better.keys.line, "segments", stands)
+    await better.put(better.seen.record)
+    assert [each.epoch for each in better.seen.line.segments[:4]] == epochs
+    assert [better.place(guest) for guest in guests] == before and not better.seen.outdated
