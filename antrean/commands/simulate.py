@@ -23,7 +23,7 @@ _stderr = Console(stderr=True)
 def run_simulate(
     laws: Sequence[str], scenarios: Sequence[str], seeds: int, *, plots: Path | None, as_json: bool
 ) -> None:
-    """Play scenarios with laws, and print how each went: the mean over the seeds, of `settle` and `swing` the worst.
+    """Play scenarios with laws, and print how each went: the mean over the seeds, of `settle` and `swings` the worst.
 
     Args:
         plots: folder for a picture of the first day of each scenario; it is made when missing.
@@ -58,7 +58,7 @@ def _over(scenario: Scenario, law: str, seeds: int) -> Verdict:
     means = Verdict(*(fmean(each) for each in zip(*verdicts, strict=True)))
     return means._replace(
         settle_seconds=max(each.settle_seconds for each in verdicts),
-        swing_ratio=max(each.swing_ratio for each in verdicts),
+        swings=max(each.swings for each in verdicts),
     )
 
 
@@ -87,7 +87,7 @@ def _show(scenarios: Sequence[Scenario], found: dict[tuple[str, str], Verdict]) 
     table = Table(box=None, pad_edge=False)
     for name in ("scenario", "law"):
         table.add_column(name)
-    for name in ("used", "bad", "settled after", "failed", "swing"):
+    for name in ("used", "bad", "settled after", "failed", "swings"):
         table.add_column(name, justify="right")
     for (name, law), verdict in found.items():
         table.add_row(
@@ -97,7 +97,7 @@ def _show(scenarios: Sequence[Scenario], found: dict[tuple[str, str], Verdict]) 
             f"{verdict.bad_seconds:.0f} s",
             f"{verdict.settle_seconds:.0f} s",
             f"{verdict.failed_ratio:.2%}",
-            f"±{verdict.swing_ratio:.0%}",
+            f"{verdict.swings}",
         )
     console = Console(highlight=False)
     console.print(table)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from admission.core import turnout
+from admission.core import calling, turnout
 from admission.worker.simulation.crowd import Crowd, Seconds, as_people_do, at_once
 
 LEARNT_SECONDS = 100.0
@@ -82,6 +82,18 @@ def test_a_worker_that_learns_nothing_would_stall_the_line(monkeypatch: pytest.M
     monkeypatch.setattr(turnout.Turnout, "due", 0)
     crowd = Crowd(seed=1, no_shows=_share(0.5)).run(240)
     assert crowd.admitted_ratio(LEARNT_SECONDS, 240) < 0.5
+
+
+def test_a_floor_of_three_tenths_would_stall_the_line_at_nine_tenths_no_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turnout, "_RATIO_MIN", 0.3)
+    crowd = Crowd(seed=1, no_shows=_share(0.9), reaction=as_people_do).run(240)
+    assert crowd.admitted_ratio(LEARNT_SECONDS, 240) < 0.9
+
+
+def test_a_worker_without_a_cap_on_the_called_would_flood_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "UNCLAIMED_SECONDS", 1000.0)
+    crowd = Crowd(seed=1, no_shows=_share(0.3), reaction=as_people_do).run(240)
+    assert crowd.at_the_door_seconds(LEARNT_SECONDS) > 5
 
 
 def test_a_ratio_that_never_falls_would_be_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def test_one_bad_interval_is_one_cut_until_the_sessions_have_followed() -> None:
     assert (first.sessions, first.reason) == (800, "origin-bad")
     draining = law.decide(interval(900, slow=5), BOUNDS)
     assert (draining.sessions, draining.reason) == (800, "draining")
+    followed = law.decide(interval(790, slow=5), BOUNDS)
+    assert (followed.sessions, followed.reason) == (800, "draining")
     again = law.decide(interval(790, slow=5), BOUNDS)
     assert (again.sessions, again.reason) == (632, "origin-bad")
 
@@ -115,7 +117,7 @@ def test_an_origin_that_asks_for_a_pause_gets_it(make: type[Law]) -> None:
 def test_few_answers_tell_nothing_one_by_one_and_something_together() -> None:
     watch = Watch()
     few = interval(answers=4, errors=1)
-    assert [watch.judge(few) for _ in range(4)] == [Health.UNCLEAR, Health.UNCLEAR, Health.BAD, Health.UNCLEAR]
+    assert [watch.judge(few)[0] for _ in range(4)] == [Health.UNCLEAR, Health.UNCLEAR, Health.BAD, Health.UNCLEAR]
 
 
 def test_the_baseline_learns_in_good_intervals_only() -> None:
@@ -123,7 +125,7 @@ def test_the_baseline_learns_in_good_intervals_only() -> None:
     for _ in range(FIRST_INTERVALS):
         watch.judge(interval())
     for _ in range(100):
-        assert watch.judge(interval(slow=10)) is Health.BAD
+        assert watch.judge(interval(slow=10))[0] is Health.BAD
     assert watch.baseline_seconds == 0.1
     watch.judge(interval(slow=0.5))
     assert watch.baseline_seconds is not None and watch.baseline_seconds < 0.1
@@ -181,7 +183,7 @@ def test_an_origin_that_is_slow_for_other_reasons_than_load_is_not_starved() -> 
         allowance = law.decide(interval(allowance.sessions, slow=10), BOUNDS)
         reasons.append(allowance.reason)
     assert reasons.count("origin-bad") == 5 and reasons.count("slow-by-itself") == 1
-    assert reasons[-1] == "growing"
+    assert (reasons[-1], allowance.sessions) == ("at-capacity", BOUNDS.capacity)
 
 
 def test_errors_are_never_taken_for_normal() -> None:
@@ -189,7 +191,43 @@ def test_errors_are_never_taken_for_normal() -> None:
     allowance = warmed(law)
     for _ in range(40):
         allowance = law.decide(interval(allowance.sessions, slow=10, errors=50), BOUNDS)
-    assert (allowance.sessions, allowance.reason) == (20, "origin-bad")
+    assert (allowance.sessions, allowance.rate_per_second) == (20, 1.0)
+
+
+def test_after_deep_trouble_half_is_allowed_again_as_quickly_as_at_the_start() -> None:
+    law = Aimd()
+    allowance = warmed(law)
+    while allowance.sessions > 250:
+        allowance = law.decide(interval(allowance.sessions, errors=50), BOUNDS)
+    back = [law.decide(interval(allowance.sessions), BOUNDS) for _ in range(2)][-1]
+    steps = []
+    for _ in range(5):
+        back = law.decide(interval(back.sessions), BOUNDS)
+        steps.append((back.sessions, back.reason))
+    assert allowance.sessions == 210
+    assert steps[:3] == [(310, "coming-back"), (410, "coming-back"), (500, "coming-back")]
+    assert steps[3:] == [(515, "growing"), (530, "growing")]
+
+
+def test_where_few_answer_it_grows_by_the_time_in_which_they_did() -> None:
+    law, slow = Aimd(), Aimd()
+    for each in (law, slow):
+        warmed(each)
+        each.decide(interval(1000, slow=5), BOUNDS)
+        for _ in range(3):
+            each.decide(interval(800), BOUNDS)
+    often = [law.decide(interval(800), BOUNDS).sessions for _ in range(4)][-1]
+    seldom = [slow.decide(interval(800, answers=3), BOUNDS) for _ in range(4)][-1]
+    assert (often, seldom.sessions) == (927, 923)
+
+
+def test_what_was_seen_before_a_cut_was_followed_makes_no_further_one() -> None:
+    law = Aimd()
+    warmed(law)
+    law.decide(interval(1000, slow=50, answers=12), BOUNDS)
+    law.decide(interval(900, slow=50, answers=9), BOUNDS)
+    law.decide(interval(800, slow=50, answers=9), BOUNDS)
+    assert law.decide(interval(800, answers=12), BOUNDS).reason == "growing"
 
 
 @pytest.mark.parametrize("make", LAWS)

@@ -6,7 +6,7 @@ from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.caution import Caution
 from admission.core.control.health import Health
 
-_GROWTH = 0.03  # of the allowed sessions, in an interval
+_GROWTH_PER_SECOND = 0.006  # of the allowed sessions: 3 % in an interval of five seconds
 _COOLDOWN_INTERVALS = 3
 _COOLING_RATE = 0.5
 
@@ -17,12 +17,14 @@ class Aimd:
     A cut is given time: while more sessions run than are allowed nobody is admitted, and none is made. For three
     intervals after the last bad one nothing grows, and the rate is at most half of what it was when the trouble began.
     It grows only while what is allowed is used (80 %), so that a quiet hour stores up no flood. A cold start begins at
-    a tenth of the capacity, and adds a tenth in each good interval until the capacity or the first trouble.
+    a tenth of the capacity, and adds a tenth in each good interval until the capacity or the first trouble; after
+    trouble it does so again, up to half of what ran when that began (the slow start and its threshold in TCP).
 
     Weakness: it finds the origin's limit by touching it, again and again; between two touches up to a fifth of what the
     origin could bear is not used.
 
-    Source: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989.
+    Source: D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989;
+    RFC 5681.
     """
 
     def __init__(self) -> None:
@@ -32,8 +34,8 @@ class Aimd:
 
     def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
         """See Law."""
-        health = self._caution.see(interval, bounds)
-        reason = self._move(interval, bounds, health)
+        health, judged = self._caution.see(interval, bounds)
+        reason = self._move(judged, bounds, health)
         most = _COOLING_RATE * self._rate_before if self._cooldown else bounds.rate_per_second
         rate_ratio = min(1.0, most / max(1e-9, bounds.rate_of(self._caution.sessions)))
         return self._caution.allow(bounds, reason, rate_ratio=rate_ratio, health=health)
@@ -56,5 +58,5 @@ class Aimd:
             return "cooling-down"
         if reason := caution.start_or_stay(interval, bounds):
             return reason
-        caution.sessions += max(1.0, _GROWTH * caution.sessions)
+        caution.sessions *= 1 + _GROWTH_PER_SECOND * interval.seconds
         return "growing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 
@@ -47,6 +48,27 @@ class Interval(NamedTuple):
     saturation: float | None = None
     retry_after_seconds: float = 0.0
     heard: bool = True
+
+    def joined(self, later: Interval) -> Interval:
+        """This interval and the one after it as one, with the most sessions that ran at the end of either."""
+        return Interval(
+            seconds=self.seconds + later.seconds,
+            sessions=max(self.sessions, later.sessions),
+            admitted=self.admitted + later.admitted,
+            answers=self.answers + later.answers,
+            errors=self.errors + later.errors,
+            latency_seconds=mean_latency([(each.latency_seconds, each.answers) for each in (self, later)]),
+            saturation=later.saturation,
+            retry_after_seconds=later.retry_after_seconds,
+            heard=later.heard,
+        )
+
+
+def mean_latency(measured: Iterable[tuple[float | None, int]]) -> float | None:
+    """The mean of percentiles by the answers that each is of; None where none was measured."""
+    timed = [(latency, answers) for latency, answers in measured if latency is not None]
+    answers = sum(count for _, count in timed)
+    return sum(latency * count for latency, count in timed) / answers if answers else None
 
 
 class Allowance(NamedTuple):

@@ -6,7 +6,7 @@ from math import sqrt
 
 from admission.core.control.allowance import Allowance, Bounds, Interval
 from admission.core.control.caution import Caution
-from admission.core.control.health import FIRST_INTERVALS, Health
+from admission.core.control.health import Health
 
 _TOLERANCE = 2.0  # the latency may be as much above the usual before anything shrinks
 _LOWEST_GRADIENT = 0.5
@@ -32,13 +32,12 @@ class Gradient:
     def __init__(self) -> None:
         self._caution = Caution()
         self._usual_seconds: float | None = None
-        self._seen = 0
 
     def decide(self, interval: Interval, bounds: Bounds) -> Allowance:
         """See Law."""
-        health = self._caution.see(interval, bounds)
+        health, judged = self._caution.see(interval, bounds)
         rate_ratio = 0.5 if health is Health.BAD else 1.0
-        return self._caution.allow(bounds, self._move(interval, bounds, health), rate_ratio=rate_ratio, health=health)
+        return self._caution.allow(bounds, self._move(judged, bounds, health), rate_ratio=rate_ratio, health=health)
 
     def follow(self, allowance: Allowance) -> None:
         """See Law."""
@@ -52,7 +51,7 @@ class Gradient:
             return "too-few-answers"
         gradient = 1.0 if seen is None else self._gradient(seen)
         if gradient < 1:
-            caution.starting = False
+            caution.start_no_more()
         elif reason := caution.start_or_stay(interval, bounds):
             return reason
         before = caution.sessions
@@ -60,8 +59,7 @@ class Gradient:
         return "growing" if caution.sessions > before else "slower-answers"
 
     def _gradient(self, seen_seconds: float) -> float:
-        self._seen += 1
-        if self._usual_seconds is None or self._seen <= FIRST_INTERVALS:
+        if self._usual_seconds is None or self._caution.new:
             self._usual_seconds = max(seen_seconds, self._usual_seconds or 0.0)
         self._usual_seconds += _USUAL_MEMORY * (seen_seconds - self._usual_seconds)
         if self._usual_seconds > 2 * seen_seconds:

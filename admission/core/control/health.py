@@ -31,49 +31,60 @@ class Watch:
     baseline is the highest of the first minute, in which latency is not judged: people open a form long before they
     send it. Then it follows the good intervals, quickly when it falls, slowly when it rises: a leak is not learnt.
 
+    Intervals with few answers are joined until there are enough of them, and judged as one.
+
     Weakness: an origin that is slow from the first answer on has a slow baseline, and is good.
     """
 
     def __init__(self) -> None:
         self.baseline_seconds: float | None = None
-        self.error_ratio = 0.0
         self.only_slow = False  # bad in the last interval for no reason but its latency
-        self._answers = self._errors = 0
+        self._unclear: Interval | None = None  # what was joined so far
         self._unheard = self._judged = 0
 
-    def judge(self, interval: Interval) -> Health:
-        """How the origin is after this interval."""
+    @property
+    def new(self) -> bool:
+        """Whether it is the first minute."""
+        return self._judged <= FIRST_INTERVALS
+
+    def judge(self, interval: Interval) -> tuple[Health, Interval]:
+        """How the origin is after this interval, and that with those that are judged with it."""
         self._unheard = 0 if interval.heard else self._unheard + 1
         if self._unheard:
-            return Health.STALE if self._unheard >= _STALE_INTERVALS else Health.UNCLEAR
-        self._answers += interval.answers
-        self._errors += interval.errors
+            return Health.STALE if self._unheard >= _STALE_INTERVALS else Health.UNCLEAR, interval
+        if self._unclear is not None:
+            interval = self._unclear.joined(interval)
         saturated = interval.saturation is not None and interval.saturation > SATURATION_MAX
-        if self._answers < ANSWERS_MIN:
-            return Health.BAD if saturated else Health.UNCLEAR
-        self.error_ratio = self._errors / self._answers
-        self._answers = self._errors = 0
+        enough = interval.answers >= ANSWERS_MIN
+        self._unclear = None if enough else interval
+        if not enough:
+            return Health.BAD if saturated else Health.UNCLEAR, interval
         self._judged += 1
-        failing, slow = saturated or self.error_ratio > ERRORS_MAX, self._slow(interval.latency_seconds)
+        failing = saturated or interval.errors > ERRORS_MAX * interval.answers
+        slow = self._slow(interval.latency_seconds)
         self.only_slow = slow and not failing
         if failing or slow:
-            return Health.BAD
+            return Health.BAD, interval
         self._learn(interval.latency_seconds)
-        return Health.GOOD
+        return Health.GOOD, interval
+
+    def forget(self) -> None:
+        """Judge nothing with what comes that was seen before."""
+        self._unclear = None
 
     def accept(self, latency_seconds: float) -> None:
         """Take a latency for normal that fewer people have not made better."""
         self.baseline_seconds = latency_seconds
 
     def _slow(self, latency_seconds: float | None) -> bool:
-        if latency_seconds is None or self.baseline_seconds is None or self._judged <= FIRST_INTERVALS:
+        if latency_seconds is None or self.baseline_seconds is None or self.new:
             return False
         return latency_seconds > LATENCY_MAX * self.baseline_seconds
 
     def _learn(self, latency_seconds: float | None) -> None:
         if latency_seconds is None:
             return
-        if self._judged <= FIRST_INTERVALS:
+        if self.new:
             self.baseline_seconds = max(latency_seconds, self.baseline_seconds or 0.0)
         elif self.baseline_seconds is None:
             self.baseline_seconds = latency_seconds

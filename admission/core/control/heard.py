@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from admission.core.control.allowance import Interval
+from admission.core.control.allowance import Interval, mean_latency
 
 
 class Heard(NamedTuple):
@@ -31,15 +31,13 @@ def gathered(words: Sequence[Heard], *, seconds: float, sessions: int, admitted:
 
     Answers and errors add up; the latency is the mean of the percentiles, by answers; of the rest the highest counts.
     """
-    timed = [(word.latency_seconds, word.answers) for word in words if word.latency_seconds is not None]
-    answers = sum(count for _, count in timed)
     return Interval(
         seconds=seconds,
         sessions=sessions,
         admitted=admitted,
         answers=sum(word.answers for word in words),
         errors=sum(word.errors for word in words),
-        latency_seconds=sum(latency * count for latency, count in timed) / answers if answers else None,
+        latency_seconds=mean_latency((word.latency_seconds, word.answers) for word in words),
         saturation=max((word.saturation for word in words if word.saturation is not None), default=None),
         retry_after_seconds=max((word.retry_after_seconds for word in words), default=0.0),
         heard=bool(words),

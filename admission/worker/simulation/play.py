@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from statistics import fmean
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from admission.worker.simulation.scenario import REQUESTS_PER_SECOND, Scenario
 from admission.worker.steering import INTERVAL_SECONDS
 
 _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
+_SWING = 1 / 3
 
 
 class Moment(NamedTuple):
@@ -46,14 +48,16 @@ class Verdict(NamedTuple):
         bad_seconds: time in which more than 1 % failed, or answers took four times as long as on an idle site.
         settle_seconds: after what changed at once, the longest time until that ended.
         failed_ratio: of all answers.
-        swing_ratio: half of the range of the allowed sessions in the last third, by their mean.
+        swings: while the site stayed the same, how often the allowed sessions fell by more than a third (± 20 % about a
+            middle) and came back: the most of any such time. Once is what a loss of the site asks for; again and again
+            is a limit cycle.
     """
 
     use_ratio: float
     bad_seconds: float
     settle_seconds: float
     failed_ratio: float
-    swing_ratio: float
+    swings: int
 
 
 def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
@@ -103,15 +107,37 @@ def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
 def judge(scenario: Scenario, moments: Sequence[Moment]) -> Verdict:
     """How well a play went."""
     last = [each for each in moments if each.seconds > scenario.seconds * (1 - _LAST)]
-    allowed = [each.allowed for each in last]
     answers = sum(each.use for each in moments)
     return Verdict(
         use_ratio=min(1.0, fmean(each.use for each in last) / fmean(each.possible for each in last)),
         bad_seconds=INTERVAL_SECONDS * sum(each.bad for each in moments),
         settle_seconds=max((_settle_seconds(scenario, moments, change) for change in scenario.changes), default=0.0),
         failed_ratio=sum(each.error_ratio * each.use for each in moments) / answers,
-        swing_ratio=(max(allowed) - min(allowed)) / 2 / fmean(allowed),
+        swings=max(_swings([each.allowed for each in same]) for same in _same_site(scenario, moments)),
     )
+
+
+def _same_site(scenario: Scenario, moments: Sequence[Moment]) -> Iterator[list[Moment]]:
+    """The moments, parted where the site, or what is heard of it, changes."""
+
+    def site(moment: Moment) -> tuple[float, bool]:
+        amid = moment.seconds - INTERVAL_SECONDS / 2
+        return scenario.power_ratio(amid), scenario.heard(amid)
+
+    return (list(same) for _, same in groupby(moments, key=site))
+
+
+def _swings(allowed: Sequence[int]) -> int:
+    """How often it fell by more than a third, and came back."""
+    peak = low = allowed[0]
+    swings, fallen = 0, False
+    for each in allowed:
+        peak, low = max(peak, each), min(low, each)
+        if not fallen and each < peak * (1 - _SWING):
+            fallen, low = True, each
+        elif fallen and each > low / (1 - _SWING):
+            fallen, peak, swings = False, each, swings + 1
+    return swings
 
 
 def _settle_seconds(scenario: Scenario, moments: Sequence[Moment], change: float) -> float:
