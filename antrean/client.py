@@ -192,7 +192,7 @@ class Client:
         return _joined(*await self._call("POST", "/tickets/recover", body))
 
     async def current(self, ticket: str) -> Current:
-        """This ticket's state; also its heartbeat."""
+        """This ticket's state: a poll."""
         return _current((await self._call("GET", "/tickets/current", ticket=ticket))[1])
 
     async def leave(self, ticket: str) -> None:

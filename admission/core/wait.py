@@ -55,8 +55,8 @@ def _readable(seconds: float) -> int:
 
 
 NEAR_FRONT_SECONDS = 1800.0
-HEARTBEAT_NEAR_SECONDS = 60.0
-HEARTBEAT_FAR_SECONDS = 300.0
+POLL_NEAR_SECONDS = 60.0
+POLL_FAR_SECONDS = 300.0
 _SOONEST_SECONDS = 1.0
 _CALLED_SECONDS = 3.0
 _IDLE_SECONDS = {EventState.PAUSED: 20.0, EventState.FULL: 120.0, EventState.CLOSED: 300.0}
@@ -76,11 +76,11 @@ def poll_seconds(state: EventState, wait_seconds: int | None, *, called: bool) -
     if state is not EventState.OPEN and state in _IDLE_SECONDS:
         return _IDLE_SECONDS[state]
     if wait_seconds is None:
-        return HEARTBEAT_NEAR_SECONDS
-    near = HEARTBEAT_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
+        return POLL_NEAR_SECONDS
+    near = POLL_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
     # The opening calls only a few: nobody needs to be there in that second, and so nobody asks more often before it.
     soon = near if state in BEFORE_OPENING else max(_SOONEST_SECONDS, wait_seconds / 2)
-    return min(soon, near, HEARTBEAT_FAR_SECONDS)
+    return min(soon, near, POLL_FAR_SECONDS)
 
 
 def spread(seconds: float, jitter_ratio: float) -> float:
