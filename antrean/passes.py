@@ -61,7 +61,8 @@ class Pass(NamedTuple):
     Args:
         event: slug of the event it opens.
         session: 16 characters of base64url; the same in every repeat of a claim.
-        session_started_us: Redis TIME in microseconds at the first claim; the same in every repeat.
+        session_started_us: Redis TIME in microseconds at the first claim, or at the session's last heartbeat; in every
+            repeat the same or later.
         session_expires_us: the same clock; after it the site's door closes.
         issued_at: Unix seconds of this very pass.
         expires_at: Unix seconds, exclusive.

@@ -53,7 +53,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     """The origin's word on one session."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    kind: Literal["completed", "left", "revoked"]
+    kind: Literal["completed", "left", "revoked", "heartbeat"]
     session: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16}\Z")]
 
 

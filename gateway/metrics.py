@@ -70,7 +70,7 @@ class GatewayMetrics:
             self.joins.labels(slug, result)
         for result in ("admitted", "repeated"):
             self.claims.labels(slug, result)
-        for result in ("completed", "left", "revoked", "late", "repeated", "unknown"):
+        for result in ("completed", "left", "revoked", "heartbeat", "late", "repeated", "unknown"):
             self.reports.labels(slug, result)
 
     def observe_store(self, verb: str, size: int, seconds: float) -> None:

@@ -28,7 +28,8 @@ class Trace:
     Args:
         admitted, completed, left: what was recorded of this very place.
         passed: it was called, and its group was full.
-        session_started_us: start of the running session, microseconds of Redis' clock; None when none runs.
+        session_started_us: start or last heartbeat of the running session, microseconds of Redis' clock; None when
+            none runs.
         known: False when the store could not be asked.
     """
 

@@ -6,7 +6,7 @@
 | `antrean:{slug}:event` | hash | `version`, `record` (signed), limits for scripts | none | put_event | all |
 | `antrean:{slug}:log` | stream | `version`, `change` (JSON), the last 1,000 or so | none | put_event | changes |
 | `antrean:{slug}:line` | hash | fields below | none | all mutating verbs | all |
-| `antrean:{slug}:sessions` | zset | session and group -> start, µs | none | claim, report, leave, advance | all |
+| `antrean:{slug}:sessions` | zset | session and group -> start or heartbeat, µs | none | claim, report, advance | all |
 | `antrean:{slug}:calls` | zset | place -> open clock, ms, when called | none | advance | snapshot |
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
 | `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
@@ -16,7 +16,8 @@
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
 
 Those without a TTL last until the event is purged; each is bounded by the line, the capacity, the grace or the
-settings. An entry list ends after an hour unless its root stands in the record.
+settings. An entry list ends after an hour unless its root stands in the record. A session's instant is its start, or
+its last heartbeat.
 
 The line: `life` (run_id that owns the data), `epoch`, `segments` (JSON `[[epoch, order, size], …]`, those before the
 present one; the order is `first_come`, `drawn` or `with`, see core.line), `size` (numbers issued in the present

@@ -75,7 +75,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
     Args:
         problem: '' when admitted (newly, or `repeated`), else the slug of the refusal.
-        session_started_us: start of the session, microseconds of Redis' clock; 0 when refused.
+        session_started_us: start or last heartbeat of the session, microseconds of Redis' clock; 0 when refused.
         retry_seconds: when the door may have room again; 0 unless the problem is `door-busy`.
     """
 
@@ -196,7 +196,11 @@ class Store(Protocol):
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
         """The origin's word on sessions, as (kind, session): a result each, in order.
 
-        Kinds: completed, left, revoked. Results: the kind, or late, repeated, unknown.
+        Kinds: completed, left, revoked, heartbeat. Results: the kind, or late, repeated, unknown.
+
+        A heartbeat (the person is still on the site) begins the time of a running session anew, also of somebody who
+        left the queue. A session that lapsed is late and stays so; after a loss of sessions one of which Redis knows
+        nothing counts again.
         """
 
     async def find(self, slug: str, session: bytes) -> Found | None:

@@ -77,7 +77,7 @@ def _session_us(event: Event) -> int:
 
 
 def _seat_us(event: Event) -> int:
-    """For how long a session keeps its seat when nobody hears of it."""
+    """For how long a session keeps its seat when nobody hears of it: from its start or last heartbeat."""
     return _session_us(event) + event.settle_seconds * 1_000_000
 
 
@@ -223,7 +223,7 @@ def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:
     A row of another number tells nothing of this place, except that the tag's session is not this one's.
 
     Args:
-        lapsed_us: sessions that started at or before this have lapsed.
+        lapsed_us: sessions that started, or had their last heartbeat, at or before this have lapsed.
     """
     packed, settled, started = answer
     row = read_row(packed)

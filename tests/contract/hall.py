@@ -128,11 +128,17 @@ class Hall:
         await self.look()
 
     def lapse(self, server: RedisServer, guest: Guest, *, settled: bool = False) -> None:
-        """Let a running session run out, or its seat too: its start is data, and is moved back."""
+        """Let a running session run out, or its seat too."""
         assert self.seen.record is not None
-        event, holder = self.seen.record.event, self.holder(guest)
-        ago_us = (event.session_seconds + (event.settle_seconds if settled else 0)) * 1_000_000
-        member = holder.session + holder.group.encode()
-        started = server.client.zscore(self.keys.sessions, member)
-        assert started is not None, "no session runs"
-        server.client.zadd(self.keys.sessions, {member: started - ago_us})
+        event = self.seen.record.event
+        self.age(server, guest, event.session_seconds + (event.settle_seconds if settled else 0))
+
+    def age(self, server: RedisServer, guest: Guest, seconds: int) -> None:
+        """Let time pass for one session: its start is data, and is moved back. A lost one may have no group."""
+        holder = self.holder(guest)
+        for member in (holder.session + holder.group.encode(), holder.session):
+            started = server.client.zscore(self.keys.sessions, member)
+            if started is not None:
+                server.client.zadd(self.keys.sessions, {member: started - seconds * 1_000_000})
+                return
+        raise AssertionError("no session runs")

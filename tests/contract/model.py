@@ -189,7 +189,9 @@ class Model:
     def report(self, kind: str, session: bytes) -> str:
         """Result of one report."""
         row, ran = self.rows.get(session), session in self.line.running
-        if self.line.reserved.get(session) == (row.group if row else ""):
+        if kind == "heartbeat":
+            return self._renew(session, row)
+        if self.line.reserved.get(session) in ("", row.group if row else ""):
             self.line.reserved.pop(session)
         self.line.running.discard(session)
         if row and row.completed:
@@ -206,6 +208,19 @@ class Model:
             return "repeated"
         row.left = True
         return kind
+
+    def _renew(self, session: bytes, row: Row | None) -> str:
+        if row and row.completed:
+            return "repeated"
+        admitted = row is not None and row.admitted
+        if not admitted and self.line.lost_sessions and session not in self.line.running:
+            self.line.running.add(session)
+            self.line.reserved.setdefault(session, "")
+        if session in self.line.running:
+            return "heartbeat"
+        if row and row.left:
+            return "repeated"
+        return "late" if admitted else "unknown"
 
     def advance(self, target: Place) -> Place:
         """Where the mark stands then."""

@@ -45,7 +45,7 @@ EXAMPLES = settings(max_examples=15, stateful_step_count=40, phases=[Phase.gener
 people = st.integers(1, 4)
 browsers = st.integers(0, 2)
 picks = st.integers(0, 10_000)
-kinds = st.sampled_from(["completed", "left", "revoked"])
+kinds = st.sampled_from(["completed", "left", "revoked", "heartbeat"])
 
 
 class Lives(RuleBasedStateMachine):
@@ -152,11 +152,19 @@ class Lives(RuleBasedStateMachine):
         results = self.run(self.hall.report(kind, *reported))
         sessions = [self.hall.holder(guest).session for guest in reported]
         assert results == [self.model.report(kind, session) for session in sessions]
-        for session in sessions:
+        for session in sessions if kind != "heartbeat" else ():
             group = self.inside.pop(session, None)
             self.running.discard(session)
             if kind == "completed" and group is not None:
                 self.done[session] = group
+
+    @precondition(lambda self: self.inside)
+    @rule(pick=picks)
+    def still_there(self, pick: int) -> None:
+        """The word of the site on somebody whom it let in, whatever became of the session since."""
+        session = sorted(self.inside)[pick % len(self.inside)]
+        results = self.run(self.store.report(self.hall.slug, [("heartbeat", session)]))
+        assert results == [self.model.report("heartbeat", session)]
 
     @rule(segment=st.integers(0, 3), rank=st.integers(0, 12))
     def advance(self, segment: int, rank: int) -> None:

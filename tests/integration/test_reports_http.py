@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode
 from typing import Any
 
 import aiohttp
@@ -33,6 +35,11 @@ async def _inside(api: Api) -> tuple[str, str]:
     """Ticket and session of somebody inside."""
     ticket = await api.called()
     return ticket, (await api.claim(ticket)).body["session"]
+
+
+def _expires_us(token: str) -> int:
+    payload = token.split(".")[1]
+    return int(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["session_expires_us"])
 
 
 async def _results(api: Api, key: str, *reports: tuple[str, str, str]) -> list[str]:
@@ -68,6 +75,16 @@ async def test_a_completion_after_the_session_lapsed_is_late_and_counts(
     assert await _results(api, origin_key, ("late", "completed", session)) == ["late"]
     assert await _results(api, origin_key, ("late", "completed", session)) == ["repeated"]
     assert int(client.hget(keys.line, "completed") or 0) == before + 1
+    assert await api.state(ticket) == "completed"
+
+
+async def test_a_heartbeat_is_heard_and_the_next_pass_lasts_from_it_on(api: Api, origin_key: str) -> None:
+    ticket, session = await _inside(api)
+    reports = [("a", "heartbeat", session), ("a", "heartbeat", session), ("b", "heartbeat", "A" * 16)]
+    before = _expires_us((await api.claim(ticket)).body["pass"])
+    assert await _results(api, origin_key, *reports) == ["heartbeat", "heartbeat", "unknown"]
+    assert _expires_us((await api.claim(ticket)).body["pass"]) > before
+    assert await _results(api, origin_key, ("c", "completed", session), reports[0]) == ["completed", "repeated"]
     assert await api.state(ticket) == "completed"
 
 

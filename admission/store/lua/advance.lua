@@ -1,7 +1,7 @@
 -- Purpose: move the mark, never back and never past the tail; run the open clock; end old graces and reservations.
 -- Flags: allow-oom
 -- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] calls: zset, place -> open clock ms
--- KEYS[4] sessions: zset, session and group -> start µs
+-- KEYS[4] sessions: zset, session and group -> start or last heartbeat, µs
 -- ARGV[3] target place
 -- Returns: {serving place, expired place, open clock ms}
 -- Cost: O(log calls + groups + seats given back); calls hold one entry a second of the grace

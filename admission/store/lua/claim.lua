@@ -1,9 +1,9 @@
 -- Purpose: admit called applicants: token bucket (GCRA), capacity, quotas, grace and identity in one step.
 -- Flags: allow-oom
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start or last heartbeat, µs
 -- KEYS[2 * i + 2] settled: bitmap by rank, of claim i; KEYS[2 * i + 3] index: hash, bucket of claim i
 -- ARGV[6 * i - 3 .. 6 * i + 2] session, 12 bytes; check, 6 bytes; group; place; segment of its epoch; number
--- Returns: {{problem or '', start µs, repeated 0|1, µs until a retry}, …}
+-- Returns: {{problem or '', start or last heartbeat µs, repeated 0|1, µs until a retry}, …}
 -- Cost: O(claims * log sessions), at most 128 claims
 local limits = redis.call('HMGET', EVENT, 'session_us', 'interval_us', 'burst', 'capacity', 'opens_us', 'closes_us',
   'paused')

@@ -1,5 +1,5 @@
 -- Purpose: places at the end of the line for a batch; the same browser finds its living place again.
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start or last heartbeat, µs
 -- KEYS[3 + i] index: hash, the bucket of entry i; only with identity
 -- ARGV[2 * i + 1] session of entry i, 12 bytes, '' without identity; ARGV[2 * i + 2] check, 6 bytes, and group
 -- Returns: {now ms, JSON of the segments before the present one, present epoch, {{segment, number, known 0|1, group}, …}}

@@ -1,9 +1,9 @@
 -- Purpose: what is recorded of called places, for a batch; writes nothing.
 -- Flags: no-writes
--- KEYS[1] sessions: zset, session and group -> start µs
+-- KEYS[1] sessions: zset, session and group -> start or last heartbeat, µs
 -- KEYS[2 * i] settled: bitmap by rank, of look i; KEYS[2 * i + 1] index: hash, bucket of look i
 -- ARGV[2 * i - 1] session, 12 bytes, and group; ARGV[2 * i] rank
--- Returns: {now µs, {{row or '', settled 0|1, start µs or ''}, …}}
+-- Returns: {now µs, {{row or '', settled 0|1, start or last heartbeat µs or ''}, …}}
 -- Cost: O(looks), at most 128
 local time, looks = redis.call('TIME'), {}
 for i = 1, #ARGV / 2 do

@@ -1,17 +1,33 @@
--- Purpose: the origin's word on sessions: completed (once, a late one counts too), left or revoked.
+-- Purpose: the origin's word on sessions: completed (once, a late one counts too), left, revoked, or still there.
 -- Flags: allow-oom
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs
+-- KEYS[1] event: hash; KEYS[2] line: hash
+-- KEYS[3] sessions: zset, session and group -> start or last heartbeat, µs
 -- KEYS[3 + i] index: hash, the bucket of report i
--- ARGV[2 * i + 1] kind: completed, left or revoked; ARGV[2 * i + 2] session, 12 bytes
+-- ARGV[2 * i + 1] kind: completed, left, revoked or heartbeat; ARGV[2 * i + 2] session, 12 bytes
 -- Returns: {result, …}: the kind, or late, repeated, unknown
 -- Cost: O(reports * log sessions), at most 100 reports
 local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
 
-local function end_session(kind, session, bucket)
+-- One that lapsed is not brought back: its place may be somebody else's by now. Where Redis lost sessions, the site
+-- knows better than a row that is not there, or is of a copy made before the claim.
+local function renew(session, row, held, started)
+  if has(row, COMPLETED) then return 'repeated' end
+  if started or not has(row, ADMITTED) and missing('lost_sessions', session_us) > 0 then
+    reserve(KEYS[3], session, held)
+    return 'heartbeat'
+  end
+  if has(row, LEFT) then return 'repeated' end
+  return has(row, ADMITTED) and 'late' or 'unknown'
+end
+
+local function hear(kind, session, bucket)
   local row = read_row(bucket, session)
   local group = row and row.group or ''
-  local started = running(KEYS[3], session, group, session_us)
-  release(KEYS[3], session, group)
+  -- The seat may have come back by a heartbeat before the row did, under no group.
+  local held = redis.call('ZSCORE', KEYS[3], session .. group) and group or ''
+  local started = running(KEYS[3], session, held, session_us)
+  if kind == 'heartbeat' then return renew(session, row, held, started) end
+  release(KEYS[3], session, held)
   if has(row, COMPLETED) then return 'repeated' end
   if kind == 'completed' then
     -- A session that Redis lost is counted all the same: the origin, which is trusted, served this person.
@@ -29,5 +45,5 @@ local function end_session(kind, session, bucket)
 end
 
 local results = {}
-for i = 1, #KEYS - 3 do results[i] = end_session(ARGV[2 * i + 1], ARGV[2 * i + 2], KEYS[3 + i]) end
+for i = 1, #KEYS - 3 do results[i] = hear(ARGV[2 * i + 1], ARGV[2 * i + 2], KEYS[3 + i]) end
 return results

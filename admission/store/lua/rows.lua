@@ -15,7 +15,7 @@ end
 
 local function has(row, flag) return row ~= nil and bit.band(row.flags, flag) ~= 0 end
 
--- The start of the running session of a tag, or nil.
+-- The start or last heartbeat of the running session of a tag, or nil.
 local function running(sessions, session, group, session_us)
   local started = tonumber(redis.call('ZSCORE', sessions, session .. group) or nil)
   return started and started + session_us > now_us and started or nil

@@ -22,12 +22,14 @@ local function count(name, group, by)
   if group ~= '' then redis.call('HINCRBY', LINE, of(name, group), by) end
 end
 
-local function reserve(sessions, session, group)
-  if redis.call('ZADD', sessions, whole(now_us), session .. group) == 1 then count('reserved', group, 1) end
-end
-
 local function release(sessions, session, group)
   if redis.call('ZREM', sessions, session .. group) == 1 then count('reserved', group, -1) end
+end
+
+-- A session has one seat: one that a heartbeat brought back while its group was forgotten goes for that of the group.
+local function reserve(sessions, session, group)
+  if group ~= '' then release(sessions, session, '') end
+  if redis.call('ZADD', sessions, whole(now_us), session .. group) == 1 then count('reserved', group, 1) end
 end
 
 -- How long somebody has to wait at the door, 0 to come in. `door` is the earliest place that was told to wait, at any

@@ -1,6 +1,7 @@
 -- Purpose: one event at one instant; writes nothing.
 -- Flags: no-writes
--- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start µs; KEYS[4] calls: zset
+-- KEYS[1] event: hash; KEYS[2] line: hash; KEYS[3] sessions: zset, session and group -> start or last heartbeat, µs
+-- KEYS[4] calls: zset
 -- KEYS[4 + i] settled: bitmap of run i
 -- ARGV[1] version of the record that the caller has, 0 for none; ARGV[2] open clock ms up to which it knows calls
 -- ARGV[1 + 2 * i], ARGV[2 + 2 * i] first and last rank of run i, the called places whose grace has not ended
