@@ -9,6 +9,8 @@ Every path but the public ones then needs a pass. Handlers read the session as `
 """
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
@@ -28,18 +30,24 @@ from antrean.connectors.vitals import Vitals
 # The session of whoever makes this request; absent on a public path asked for without a pass.
 SESSION = web.RequestKey("antrean_session", DoorSession)
 
+# Whether this request reported the end of its session.
+_ENDED = web.RequestKey("antrean_ended", bool)
+
 # Seconds that a stopping site gives its last reports; they are on disk anyhow.
 DRAIN_SECONDS = 5.0
 
 # Reasons that newer keys may cure.
 _KEY_REASONS = ("keys-away", "key-unknown")
 
+log = logging.getLogger("antrean.connectors")
+
 
 class Antrean:
     """The protection of one site: what its handlers talk to.
 
     Weakness: a session that completed keeps its door open until it expires; what it may still do is for the
-    site to decide.
+    site to decide. Where the site renews and no gateway can be told of it for longer than a session, people whose
+    sessions were renewed are inside without being counted.
     """
 
     def __init__(
@@ -72,7 +80,9 @@ class Antrean:
         await self._report("revoked", request)
 
     async def _report(self, kind: Kind, request: web.Request) -> None:
-        await asyncio.to_thread(self.outbox.add, kind, request[SESSION].session)
+        session = request[SESSION].session
+        request[_ENDED] = True
+        await asyncio.to_thread(self.outbox.add, kind, session)
 
     async def lifespan(self, _: web.Application) -> AsyncIterator[None]:
         """A cleanup context: fetches keys and sends reports while the site runs."""
@@ -97,10 +107,36 @@ class Antrean:
         if isinstance(verdict, Go):
             if verdict.session is not None:
                 request[SESSION] = verdict.session
-            return await self._handle(request, handler)
+            return await self._go(verdict, request, handler)
         if isinstance(verdict, Redirect) and verdict.entered is not None and self._on_enter is not None:
             await self._on_enter(verdict.entered)
         return self._answer(verdict, html=visit.html)
+
+    async def _go(self, go: Go, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The site's own answer, with the door cookie where the session is renewed or was ended meanwhile."""
+        try:
+            response = await self._handle(request, handler)
+        except web.HTTPException as answer:
+            await self._keep_door(go, request, answer)
+            raise
+        await self._keep_door(go, request, response)
+        return response
+
+    async def _keep_door(self, go: Go, request: web.Request, response: web.StreamResponse) -> None:
+        ends = _ENDED in request
+        cookie = self._door.ending(request[SESSION], time.time()) if ends else go.renewal
+        if cookie is None or not _takes_cookies(response):
+            return
+        if not ends:
+            try:
+                await asyncio.to_thread(self.outbox.add, "heartbeat", request[SESSION].session)
+            except sqlite3.Error as error:  # what the applicant asked for is done: the answer must not be lost for it
+                log.error("a session is not renewed, the outbox cannot be written: %s", error)
+                return
+        control = response.headers.get(hdrs.CACHE_CONTROL, "")
+        if "private" not in control and "no-store" not in control:
+            response.headers[hdrs.CACHE_CONTROL] = f"{control}, private" if control else "private"
+        self._set(response, cookie)
 
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The site's own answer, counted where its people are: public paths are probes and the like."""
@@ -131,7 +167,7 @@ class Antrean:
             self._set(response, cookie)
         return response
 
-    def _set(self, response: web.Response, cookie: SetCookie) -> None:
+    def _set(self, response: web.StreamResponse, cookie: SetCookie) -> None:
         response.set_cookie(
             cookie.name,
             cookie.value,
@@ -158,6 +194,7 @@ def protect(
     secure_cookies: bool = True,
     on_enter: Callable[[DoorSession], Awaitable[None]] | None = None,
     tells_health: bool = True,
+    renews: bool = False,
 ) -> Antrean:
     """Put the door in front of every handler of this application. Call it before the application starts.
 
@@ -177,14 +214,20 @@ def protect(
         on_enter: awaited with the session each time a pass opens the door.
         tells_health: tell the gateway once a second how many answers were errors and how long they took, for the
             event's control law; needs the origin key.
+        renews: the time of a session begins anew by requests of its applicant, once less than three quarters are
+            left: the answer sets the door cookie anew, and a heartbeat tells the gateway. Needs the origin key.
+            Answers that have begun, or that shared caches may keep (`public`, `s-maxage`), renew nothing.
 
-    Raises: ValueError for a short secret or an address that is none; sqlite3.Error for an unusable outbox.
+    Raises: ValueError for a short secret, an address that is none, or renewals without an origin key;
+        sqlite3.Error for an unusable outbox.
     """
+    if renews and not origin_key:
+        raise ValueError("renewing sessions needs the origin key: without heartbeats they are not counted any more")
     raw_secret = secret.encode() if isinstance(secret, str) else secret
     addresses = Addresses(gateway.rstrip("/"), event, site.rstrip("/") if site else None, entry)
     link = GatewayLink(gateway_internal or gateway, origin_key)
     antrean = Antrean(
-        Door(addresses, DoorCookies(event, raw_secret, secure=secure_cookies), tuple(public)),
+        Door(addresses, DoorCookies(event, raw_secret, secure=secure_cookies), tuple(public), renews=renews),
         Keyset(link, event),
         Outbox(Path(outbox), link, event),
         Vitals(link, event) if tells_health and origin_key else None,
@@ -205,6 +248,12 @@ def _visit(request: web.Request) -> Visit:
         cookies=request.cookies,
         html="text/html" in request.headers.get(hdrs.ACCEPT, ""),
     )
+
+
+def _takes_cookies(response: web.StreamResponse) -> bool:
+    """Whether a cookie can still be set on an answer, and one person's cookie should be: not where many share it."""
+    control = response.headers.get(hdrs.CACHE_CONTROL, "")
+    return not (response.prepared or "public" in control or "s-maxage" in control)
 
 
 def _redirect(verdict: Redirect) -> web.Response:

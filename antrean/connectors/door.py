@@ -30,11 +30,23 @@ ENTRIES_WINDOW_SECONDS = 60
 KEYS_RETRY_SECONDS = 5
 
 
+# Of a session. It is renewed once less is left: four times at most in its time, and early enough for its heartbeat to
+# come late.
+RENEWAL_RATIO = 0.75
+
+
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Let the request through; `session` is None only on a public path."""
+    """Let the request through.
+
+    Args:
+        session: who is inside; None only on a public path.
+        renewal: to be set with the site's answer, unless this request ends the session, and told by a heartbeat; None
+            where it is not due, or the site does not renew.
+    """
 
     session: DoorSession | None
+    renewal: SetCookie | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +83,15 @@ class Door:
         addresses: where people are sent.
         cookies: the event's cookies, with the secret that all processes of the site share.
         public: paths that need no pass, spelt as they are asked for; `/static/*` stands for all below it.
+        renews: the time of a session begins anew by requests of its applicant.
     """
 
-    def __init__(self, addresses: Addresses, cookies: DoorCookies, public: Iterable[str] = ()) -> None:
+    def __init__(
+        self, addresses: Addresses, cookies: DoorCookies, public: Iterable[str] = (), *, renews: bool = False
+    ) -> None:
         self._addresses = addresses
         self._cookies = cookies
+        self._renews = renews
         self._public = frozenset(path for path in public if not path.endswith("/*"))
         self._public_below = tuple(path[:-1] for path in public if path.endswith("/*"))
 
@@ -91,12 +107,31 @@ class Door:
         tokens = visit.values(PASS_NAME) if visit.method in ("GET", "HEAD") else []
         if tokens:
             return self._judge(visit, tokens, inside, verifier, now)
-        if inside is not None or self._is_public(visit.path):
-            return Go(inside)
+        if inside is not None:
+            return Go(inside, self._renewal(inside, now))
+        if self._is_public(visit.path):
+            return Go(None)
         if not visit.html:
             return Refuse(401, "pass-missing", self._addresses.waiting_page(visit, None))
         nonce = self._nonce(visit)
         return Redirect(self._addresses.waiting_page(visit, nonce.hash), (self._cookies.write_nonce(nonce),))
+
+    def ending(self, session: DoorSession, now: float) -> SetCookie | None:
+        """The door cookie of somebody whose end was reported: open until the session expires, and never renewed.
+
+        None where the site does not renew.
+        """
+        if not self._renews:
+            return None
+        return self._cookies.write_door(replace(session, session_started_us=session.session_expires_us), now)
+
+    def _renewal(self, session: DoorSession, now: float) -> SetCookie | None:
+        length_us = session.session_expires_us - session.session_started_us
+        now_us = int(now * 1_000_000)
+        if not self._renews or session.session_expires_us - now_us >= RENEWAL_RATIO * length_us:
+            return None
+        renewed = replace(session, session_started_us=now_us, session_expires_us=now_us + length_us)
+        return self._cookies.write_door(renewed, now)
 
     def _judge(
         self,

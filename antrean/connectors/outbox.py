@@ -3,7 +3,7 @@
 | column | meaning |
 |---|---|
 | event, id | the report; the id is made of kind and session, so that a repeat is the same report |
-| kind | completed, left or revoked |
+| kind | completed, left, revoked or heartbeat |
 | session | 16 characters, from the pass |
 | added_at_seconds | Unix seconds; the oldest goes first |
 | refusal | why the gateway will never take it; such a report is kept for the operator and not sent again |
@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from antrean.connectors.link import GatewayAway, GatewayLink, GatewayRefusal
 
-Kind = Literal["completed", "left", "revoked"]
+Kind = Literal["completed", "left", "revoked", "heartbeat"]
 
 # Reports in one call: the gateway's own limit.
 BATCH_MAX = 100
@@ -78,7 +78,7 @@ class Outbox:
         self._thread.start()
 
     def add(self, kind: Kind, session: str) -> None:
-        """Keep a report; it is on disk when this returns. The same one again changes nothing."""
+        """Keep a report; it is on disk when this returns. The same one again, while it waits, changes nothing."""
         row = (self._event, f"{kind}-{session}", kind, session, time.time())
         self._execute("INSERT OR IGNORE INTO reports VALUES (?, ?, ?, ?, ?, NULL)", *row)
         self._nudge.set()

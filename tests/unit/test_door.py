@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from antrean.connectors.cookies import DoorCookies, DoorSession, Nonce, SetCookie
-from antrean.connectors.door import ENTRIES_MAX, Door, Go, Redirect, Refuse, Verdict
+from antrean.connectors.door import ENTRIES_MAX, RENEWAL_RATIO, Door, Go, Redirect, Refuse, Verdict
 from antrean.connectors.visit import Addresses, Visit
 from antrean.passes import Pass, PassVerifier, mint, new_key, public_jwks
 
@@ -163,6 +163,70 @@ def test_the_door_closes_when_the_session_expires() -> None:
     assert decide(visit(door=OPEN), now=NOW + 899.9) == Go(SESSION)
     assert redirect(decide(visit(door=OPEN), now=NOW + 900)).location.startswith(GATEWAY)
     assert refuse(decide(visit(door=OPEN, html=False), now=NOW + 900)).status == 401
+
+
+SOONEST = 900 * (1 - RENEWAL_RATIO)
+
+
+def renewing() -> Door:
+    return Door(Addresses(GATEWAY, "prakerja", SITE, "/masuk"), COOKIES, renews=True)
+
+
+def renewed(cookie: SetCookie | None, now: float) -> DoorSession:
+    assert cookie is not None
+    session = COOKIES.read_door({cookie.name: cookie.value}, now)
+    assert session is not None
+    return session
+
+
+@pytest.mark.parametrize(("after", "renews"), [(0, False), (SOONEST, False), (SOONEST + 1, True), (899.9, True)])
+def test_a_session_is_renewed_once_less_than_three_quarters_are_left(after: float, renews: bool) -> None:
+    verdict = decide(visit("/f", door=OPEN), renewing(), now=NOW + after)
+    assert isinstance(verdict, Go) and verdict.session == SESSION
+    assert (verdict.renewal is not None) == renews
+
+
+def test_a_renewed_session_is_as_long_as_before_from_now_on() -> None:
+    now = NOW + 600
+    verdict = decide(visit("/f", method="POST", door=OPEN), renewing(), now=now)
+    assert isinstance(verdict, Go) and verdict.renewal is not None
+    assert verdict.renewal.max_age_seconds == 900
+    session = renewed(verdict.renewal, now)
+    started_us = int(now * 1_000_000)
+    assert session == replace(SESSION, session_started_us=started_us, session_expires_us=started_us + 900_000_000)
+    held = verdict.renewal.value
+    assert isinstance(decide(visit(door=held), renewing(), now=NOW + 1_499.9), Go)
+    assert isinstance(decide(visit(door=held), renewing(), now=NOW + 1_500), Redirect)
+
+
+def test_the_busiest_browser_renews_four_times_in_the_time_of_a_session() -> None:
+    held, renewals = OPEN, 0
+    for second in range(1, 3 * 900):
+        verdict = decide(visit(door=held), renewing(), now=NOW + second)
+        assert isinstance(verdict, Go)
+        if verdict.renewal is not None:
+            held, renewals = verdict.renewal.value, renewals + 1
+    assert renewals <= 3 * 4
+    assert renewals > 3 * 3
+
+
+def test_a_session_that_is_over_is_not_renewed() -> None:
+    assert isinstance(decide(visit(door=OPEN), renewing(), now=NOW + 900), Redirect)
+
+
+def test_a_site_that_does_not_renew_sets_no_cookie_again() -> None:
+    assert decide(visit(door=OPEN), now=NOW + 899) == Go(SESSION)
+    assert door().ending(SESSION, NOW) is None
+
+
+def test_a_session_whose_end_was_reported_stays_open_until_it_expires_and_is_never_renewed() -> None:
+    ending = renewing().ending(SESSION, NOW + 300)
+    assert ending is not None and ending.max_age_seconds == 600
+    for after in (300, 600, 899.9):
+        verdict = decide(visit(door=ending.value), renewing(), now=NOW + after)
+        assert isinstance(verdict, Go) and verdict.renewal is None
+        assert verdict.session is not None and verdict.session.session == SESSION.session
+    assert isinstance(decide(visit(door=ending.value), renewing(), now=NOW + 900), Redirect)
 
 
 def test_every_change_of_the_door_cookie_closes_it() -> None:
