@@ -188,6 +188,7 @@ class Gateway:
         elif snapshot.record.pepper != room.record.pepper:
             raise ConfigurationError(["the event was created anew with another pepper: restart the gateways"])
         room.take(snapshot)
+        self.metrics.observe_waits(slug, room.waits_come_true())
         if snapshot.record.version != known_version:
             await asyncio.to_thread(self.files.keep, snapshot.record)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from admission.core.forecasts import EARLY, HELD, LATE, Outcome
 from antrean import __version__
 from gateway.problems import PROBLEMS
 from gateway.timings import Answers, Timings
@@ -14,6 +16,7 @@ _REQUEST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
 _LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+_ERROR_RATIOS = (0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0)
 _WAIT_SECONDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400, 259_200)
 _CHILDREN = 512  # remembered of each metric; more than there are
 
@@ -34,6 +37,10 @@ class GatewayMetrics:
         self.reports = self._counter("reports", "The origin's reports, by what became of them.", "event", "result")
         self.wait_seconds = Timings(
             "antrean_wait_seconds", "Time from joining to admission, of those just admitted.", _WAIT_SECONDS, ("event",)
+        )
+        self.forecasts = self._counter("wait_forecasts", "Watched waits, by what became of them.", "event", "result")
+        self.wait_error_ratio = self._histogram(
+            "wait_error_ratio", "How far off expected waits were, as a share of the true ones.", _ERROR_RATIOS, "event"
         )
         for collector in (self.answers, self.request_seconds, self.wait_seconds):
             self.registry.register(collector)
@@ -66,12 +73,21 @@ class GatewayMetrics:
         """Begin an event's counters at 0: a counter that appears with its first step hides that step from `rate`."""
         self.arrivals.labels(slug)
         self.wait_seconds.show(slug)
+        self.wait_error_ratio.labels(slug)
+        for result in (HELD, EARLY, LATE):
+            self.forecasts.labels(slug, result)
         for result in ("new", "known"):
             self.joins.labels(slug, result)
         for result in ("admitted", "repeated"):
             self.claims.labels(slug, result)
         for result in ("completed", "left", "revoked", "heartbeat", "late", "repeated", "unknown"):
             self.reports.labels(slug, result)
+
+    def observe_waits(self, slug: str, outcomes: Iterable[Outcome]) -> None:
+        """Count what became of watched waits."""
+        for outcome in outcomes:
+            self.forecasts.labels(slug, outcome.result).inc()
+            self.wait_error_ratio.labels(slug).observe(outcome.error_ratio)
 
     def observe_store(self, verb: str, size: int, seconds: float) -> None:
         """Told by the store of each call."""

@@ -11,14 +11,16 @@ from math import inf
 from typing import Any
 
 from admission.core.applicant import UNTOUCHED, ApplicantState, Trace, state_of
+from admission.core.control.laws import LawName
 from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
 from admission.core.event import BEFORE_OPENING, EventState, Order
+from admission.core.forecasts import Forecasts, Outcome
 from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
 from admission.core.quota import Hope
 from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
-from admission.core.wait import Pace, poll_seconds, spread
+from admission.core.wait import Pace, poll_seconds, spread, wait_range
 from admission.store.protocol import Call, Holder, Snapshot
 from antrean.draw import Permutation
 from gateway.seats import group_full, hope_of, seats_left
@@ -45,7 +47,9 @@ class Room:
         self._monotonic = monotonic
         self._snapshot: Snapshot | None = None
         self._taken_at = -inf
-        self._pace = Pace(record.event.rate_per_second)
+        self._pace = Pace(record.event.rate_per_second, record.event.rate_per_second)
+        self._headroom_ratio: float | None = None
+        self._forecasts = Forecasts()
         self._draw: Draw | None = None
         self._permutation: Permutation | None = None
         self._calls: list[Call] = []
@@ -61,18 +65,24 @@ class Room:
         """Make a snapshot what polls are answered from."""
         taken_at = self._monotonic()
         before = self._snapshot
+        steers = snapshot.allowance if self.event.law is not LawName.FIXED else None
+        allowed = self.event.rate_per_second if steers is None else steers.rate_per_second
         # Where the mark stands at the tail, the applicants' arrivals hold it back: that tells nothing of its pace.
         if before is not None and before.line.waiting and snapshot.line.waiting and self.state is EventState.OPEN:
             called = snapshot.line.position(snapshot.line.serving) - before.line.position(before.line.serving)
             elapsed_seconds = taken_at - self._taken_at
-            self._pace = self._pace.after(max(0, called), elapsed_seconds, self.event.rate_per_second)
+            self._pace = self._pace.after(max(0, called), elapsed_seconds, self.event.rate_per_second, allowed)
+        elif snapshot.line.serving == START:
+            self._pace = Pace(allowed, allowed)
         if before is not None and snapshot.line.epoch != before.line.epoch:
             self._calls.clear()  # another life of the data: its open clock began anew
+            self._forecasts.forget()
         if snapshot.record is not None:
             self.record, self.event = snapshot.record, snapshot.record.event
         self._calls += snapshot.calls
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
+        self._headroom_ratio = None if steers is None else self._pace.headroom(self.event.rate_per_second)
         self._snapshot, self._taken_at, self.line = snapshot, taken_at, self._ordered(snapshot.line)
         self._lately_until = -inf
 
@@ -169,10 +179,12 @@ class Room:
         if waits is None:
             if not self.line.undrawn(ticket.epoch):
                 return None
-            _, seconds = outlook_json(told.event_state, told.own_state, self._expected_seconds(told, None))
+            expected_seconds = self._expected_seconds(told, None)
+            _, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
             return told.entered_json % (spread(seconds, jitter_ratio), told.seats_json(None))
         segment, rank, ahead = waits
-        wait, seconds = outlook_json(told.event_state, told.own_state, self._expected_seconds(told, ahead))
+        expected_seconds = self._expected_seconds(told, ahead)
+        wait, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
         seats = told.seats_json(ahead)
         return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio), seats)
 
@@ -199,7 +211,7 @@ class Room:
             state=state,
             place=Placed(*place) if place is not None else None,
             ahead=ahead,
-            wait_seconds=None if ahead is None else wait_of(told.event_state, expected_seconds),
+            wait_seconds=None if ahead is None else wait_of(told.event_state, expected_seconds, self._headroom_ratio),
             next_poll_seconds=round(spread(seconds, random.random()), 1),  # noqa: S311 (nothing secret)
             called_until=self._called_until(place) if counts_down else None,
             seats=told.seats(ahead),
@@ -211,6 +223,20 @@ class Room:
         if told.opens_in_seconds is not None:
             return told.opens_in_seconds
         return None if ahead is None else self._pace.wait_seconds(ahead)
+
+    def waits_come_true(self) -> list[Outcome]:
+        """What became of the waits that are watched, since asked last; every ten seconds one more is."""
+        if self.state is not EventState.OPEN:
+            self._forecasts.forget()
+            return []
+        now = self.snapshot().now_us / 1_000_000
+        outcomes = self._forecasts.come_true(now, self.line.serving)
+        ahead = self._forecasts.pick(now, self.line.waiting)
+        expected_seconds = None if ahead is None else self._pace.wait_seconds(ahead)
+        if ahead is not None and expected_seconds is not None:
+            told = wait_range(expected_seconds, self._headroom_ratio)
+            self._forecasts.note(now, self.line.mark_after(ahead + 1), expected_seconds, told)
+        return outcomes
 
     def progress_ratio(self, ticket: Ticket) -> float | None:
         """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""

@@ -99,14 +99,17 @@ def lately(
     return Lately(state, own_state, opens_in_seconds, age_seconds, waiting_json, entered_json, hope)
 
 
-def wait_of(state: EventState, expected_seconds: int | None) -> Wait | None:
+def wait_of(state: EventState, expected_seconds: int | None, headroom_ratio: float | None) -> Wait | None:
     """The wait that is told: none while nobody is called."""
     if state is not EventState.OPEN or expected_seconds is None:
         return None
-    return Wait(*wait_range(expected_seconds))
+    return Wait(*wait_range(expected_seconds, headroom_ratio))
 
 
 @lru_cache(_ASKED_OFTEN)
-def outlook_json(state: EventState, own_state: EventState, expected_seconds: int | None) -> tuple[bytes, float]:
+def outlook_json(
+    state: EventState, own_state: EventState, expected_seconds: int | None, headroom_ratio: float | None
+) -> tuple[bytes, float]:
     """The wait of somebody who waits, as JSON, and the seconds between polls."""
-    return encode(wait_of(state, expected_seconds)), poll_seconds(own_state, expected_seconds, called=False)
+    wait = encode(wait_of(state, expected_seconds, headroom_ratio))
+    return wait, poll_seconds(own_state, expected_seconds, called=False)

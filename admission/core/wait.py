@@ -10,6 +10,8 @@ from admission.core.event import BEFORE_OPENING, EventState
 _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, short enough to follow a new rate
 _PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
 _RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
+_RANGE_HIGH_STEERED = 1.7  # a control law may lower the rate at any time
+_HEADROOM_MAX = 100.0
 _EXACT_BELOW_SECONDS = 2000
 _COARSE_SECONDS = 20  # at most 1 % too little, and far less than what is told is rounded by
 _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
@@ -23,9 +25,14 @@ class Pace:
     It looks back 30 s, or ten calls at the configured rate where that is longer.
 
     Weakness: a rate that was just changed shows late.
+
+    Args:
+        per_second: people called.
+        allowed_per_second: admissions that were allowed meanwhile, by the operator or a control law.
     """
 
     per_second: float
+    allowed_per_second: float
 
     def wait_seconds(self, ahead: int) -> int | None:
         """The expected wait of somebody behind `ahead` people, in fine steps; None while nobody is called."""
@@ -34,18 +41,38 @@ class Pace:
         seconds = min((ahead + 1) / self.per_second, _LONGEST_WAIT_SECONDS)
         return int(seconds) if seconds < _EXACT_BELOW_SECONDS else int(seconds / _COARSE_SECONDS) * _COARSE_SECONDS
 
-    def after(self, called: int, elapsed_seconds: float, rate_per_second: float) -> Pace:
-        """The pace once `called` more people were called in `elapsed_seconds` (> 0), at a configured rate (> 0)."""
+    def headroom(self, rate_per_second: float) -> float:
+        """How many times as fast the operator allows as was allowed lately: 1 to 100, in steps of a tenth."""
+        return round(max(1.0, min(_HEADROOM_MAX, rate_per_second / max(self.allowed_per_second, 1e-9))), 1)
+
+    def after(self, called: int, elapsed_seconds: float, rate_per_second: float, allowed_per_second: float) -> Pace:
+        """The pace once `called` more people were called in `elapsed_seconds` (> 0).
+
+        Args:
+            rate_per_second: the operator's; above 0.
+            allowed_per_second: of it, what is allowed; 0 or more.
+        """
         if elapsed_seconds <= 0:
             return self
         keep = exp(-elapsed_seconds / max(_PACE_MEMORY_SECONDS, _PACE_CALLS / rate_per_second))
-        return Pace(keep * self.per_second + (1 - keep) * called / elapsed_seconds)
+        return Pace(
+            keep * self.per_second + (1 - keep) * called / elapsed_seconds,
+            keep * self.allowed_per_second + (1 - keep) * allowed_per_second,
+        )
 
 
-def wait_range(expected_seconds: int) -> tuple[int, int]:
-    """The range (low, high) in whole seconds, at least 1, that is told for an expected wait."""
-    low = max(1, _readable(expected_seconds * _RANGE_LOW))
-    return low, max(low + 1, _readable(expected_seconds * _RANGE_HIGH))
+def wait_range(expected_seconds: int, headroom_ratio: float | None) -> tuple[int, int]:
+    """The range (low, high) in whole seconds, at least 1, that is told for an expected wait.
+
+    Four of five waits should be within it: on the simulated days three of four are, whatever a law does meanwhile.
+    Weakness: that many who were called long ago come all at once, nobody foresees.
+
+    Args:
+        headroom_ratio: see Pace.headroom; None: no control law steers. What a law holds back it may let go at any time.
+    """
+    low = max(1, _readable(expected_seconds * _RANGE_LOW / (headroom_ratio or 1.0)))
+    high = _RANGE_HIGH if headroom_ratio is None else _RANGE_HIGH_STEERED
+    return low, max(low + 1, _readable(expected_seconds * high))
 
 
 def _readable(seconds: float) -> int:

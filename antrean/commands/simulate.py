@@ -68,7 +68,7 @@ def _draw(folder: Path, scenarios: Sequence[Scenario], laws: Sequence[str]) -> N
     except OSError as error:
         raise ConfigurationError([f"the folder {folder} cannot be made: {error.strerror}"]) from error
     for scenario in track(scenarios, "drawing", console=_stderr, transient=True):
-        plays = {law: play(scenario, LAWS[LawName(law)](), 1) for law in laws}
+        plays = {law: play(scenario, LAWS[LawName(law)](), 1).moments for law in laws}
         seconds = [moment.seconds for moment in next(iter(plays.values()))]
         panels = [
             Panel("allowed sessions", _curves(plays, lambda each: each.allowed)),
@@ -87,7 +87,7 @@ def _show(scenarios: Sequence[Scenario], found: dict[tuple[str, str], Verdict]) 
     table = Table(box=None, pad_edge=False)
     for name in ("scenario", "law"):
         table.add_column(name)
-    for name in ("used", "bad", "settled after", "failed", "swings"):
+    for name in ("used", "bad", "settled after", "failed", "swings", "waits held"):
         table.add_column(name, justify="right")
     for (name, law), verdict in found.items():
         table.add_row(
@@ -97,7 +97,8 @@ def _show(scenarios: Sequence[Scenario], found: dict[tuple[str, str], Verdict]) 
             f"{verdict.bad_seconds:.0f} s",
             f"{verdict.settle_seconds:.0f} s",
             f"{verdict.failed_ratio:.2%}",
-            f"{verdict.swings}",
+            f"{verdict.swings:.0f}",
+            f"{verdict.held_ratio:.0%}",
         )
     console = Console(highlight=False)
     console.print(table)

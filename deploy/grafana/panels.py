@@ -34,6 +34,7 @@ _EVENT = 'event="$event"'
 _ANY_INSTANCE = 'job=~"antrean-(gateway|worker)"'
 _FAILED = _rate("antrean_http_requests_total", "route", 'code=~"5.."')
 _ASKED = _rate("antrean_http_requests_total", "route")
+_HELD = _rate("antrean_wait_forecasts_total", "event", f'{_EVENT},result="held"')
 
 FIGURES = (
     Shown(
@@ -152,6 +153,15 @@ FELT = (
         {
             "median": _quantile(0.5, "antrean_wait_seconds", "event", _EVENT),
             "95 %": _quantile(0.95, "antrean_wait_seconds", "event", _EVENT),
+        },
+    ),
+    Shown(
+        "Waits as they were told",
+        "Of the waits that are watched: the share within the range that was told, and how far off the expected was.",
+        _SHARE,
+        {
+            "within the range": f"{_HELD} / {_rate('antrean_wait_forecasts_total', 'event', _EVENT)}",
+            "error, median": _quantile(0.5, "antrean_wait_error_ratio", "event", _EVENT),
         },
     ),
     Shown(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from admission.core import wait
 from admission.core.control import aimd, caution, health
 from admission.core.control.allowance import Interval
 from admission.core.control.laws import LAWS, LawName
@@ -13,6 +16,7 @@ from admission.worker.simulation.scenario import SCENARIOS, Scenario
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 AUTOMATIC = ["aimd", "gradient"]
 USE_MIN = 0.6
+HELD_MIN = 0.75  # of the waits told as a range that should hold four of five
 # Once for the loss itself, and once for the first look at what is left. In a site for ten each of them counts.
 SWINGS_MAX, SWINGS_MAX_SMALL = 2, 4
 # What cannot be sent away stays: people who are on the site when half of it is lost leave in their own time.
@@ -30,6 +34,7 @@ def settles(scenario: Scenario, law: str, seed: int) -> None:
     assert found.settle_seconds <= SETTLE_SECONDS + STAYS * scenario.stay_seconds, (scenario.name, law, seed, found)
     swings_max = SWINGS_MAX_SMALL if scenario.name == "small" else SWINGS_MAX
     assert found.swings <= swings_max, (scenario.name, law, seed, found)
+    assert found.held_ratio >= HELD_MIN, (scenario.name, law, seed, found)
     if law == "aimd":  # the gradient law, which keeps latency low, may use less
         assert found.use_ratio >= USE_MIN, (scenario.name, seed, found)
 
@@ -49,6 +54,22 @@ def test_a_law_does_so_on_twenty_days_of_each_kind(law: str) -> None:
             settles(scenario, law, seed)
 
 
+@pytest.mark.parametrize("name", ["steady", "no-shows", "long-sessions"])
+def test_waits_are_told_honestly_where_no_law_steers(name: str) -> None:
+    assert verdict(name, "fixed").held_ratio >= HELD_MIN
+
+
+@pytest.mark.parametrize("law", AUTOMATIC)
+def test_waits_are_told_honestly_while_a_law_starts(law: str) -> None:
+    ramp = replace(BY_NAME["steady"], seconds=120.0)
+    assert play(ramp, LAWS[LawName(law)](), 1).held_ratio >= HELD_MIN
+
+
+def test_waits_that_do_not_tell_what_a_law_holds_back_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait.Pace, "headroom", lambda *_: 1.0)
+    assert verdict("halved", "aimd").held_ratio < HELD_MIN
+
+
 @pytest.mark.parametrize("law", AUTOMATIC)
 @pytest.mark.parametrize("name", AT_REST)
 def test_a_law_does_not_swing_where_nothing_changes(name: str, law: str) -> None:
@@ -64,13 +85,13 @@ def test_a_law_spares_people_most_of_what_a_fixed_rate_does_to_them(name: str, l
 @pytest.mark.parametrize("law", AUTOMATIC)
 def test_while_nothing_is_heard_only_a_few_are_let_in(law: str) -> None:
     scenario = BY_NAME["stale"]
-    blind = [each for each in play(scenario, LAWS[LawName(law)](), 1) if 320 < each.seconds <= 600]
+    blind = [each for each in play(scenario, LAWS[LawName(law)](), 1).moments if 320 < each.seconds <= 600]
     assert max(each.rate_per_second for each in blind) <= 0.2 * scenario.bounds.rate_per_second
 
 
 def test_a_law_that_does_not_hear_that_nothing_is_heard_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_STALE_INTERVALS", 10_000)
-    blind = [each for each in play(BY_NAME["stale"], LAWS[LawName.AIMD](), 1) if 320 < each.seconds <= 600]
+    blind = [each for each in play(BY_NAME["stale"], LAWS[LawName.AIMD](), 1).moments if 320 < each.seconds <= 600]
     assert max(each.rate_per_second for each in blind) > 0.2 * BY_NAME["stale"].bounds.rate_per_second
 
 

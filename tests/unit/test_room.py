@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admission.core.applicant import UNTOUCHED, Trace
+from admission.core.control.allowance import Allowance
+from admission.core.forecasts import Outcome
 from admission.core.line import Line, Place, Segment
 from admission.core.quota import Taken
 from admission.core.record import EventRecord
@@ -72,6 +74,29 @@ def test_who_waits_is_told_the_same_in_one_go(
         assert in_one_go in (None, encode(by_field)), "a number that was lost before anybody saw it"
     else:
         assert in_one_go == encode(by_field), "byte for byte"
+
+
+def _called(made: Room, seconds: float, called: int, allowed: float) -> Snapshot:
+    now_us = int((NOW.timestamp() + seconds) * 1_000_000)
+    line = Line((Segment("1-a", "first_come", 100_000),), Place(0, called))
+    return Snapshot(made.record, line, now_us, 0, 3, 20, 8, (), 0, allowance=Allowance(10, allowed, "growing"))
+
+
+def test_a_room_tells_a_wider_wait_while_a_law_steers_and_finds_out_whether_it_held() -> None:
+    clock = [0.0]  # 10 a second are called; the operator allows 50
+    event = EVENT.model_copy(update={"opens_at": None, "closes_at": None, "rate_per_second": 50.0, "law": "aimd"})
+    made = Room(EventRecord(version=1, event=event, pepper="p"), b"p" * 32, monotonic=lambda: clock[0])
+    ticket, outcomes = Ticket(EVENT.slug, "1-a", 50_000, 0), list[Outcome]()
+    for second in range(2000):
+        clock[0] = float(second)
+        made.take(_called(made, second, 10 * second, 10.0))
+        outcomes += made.waits_come_true()
+        if second == 1000:
+            told = made.standing(ticket).wait_seconds
+            assert told is not None and (told.low, told.high) == (660, 6780)
+            assert json.loads(made.waiting_json(ticket) or b"")["wait_seconds"] == {"low": 660, "high": 6780}
+    assert {outcome.result for outcome in outcomes} == {"held"} and len(outcomes) > 20
+    assert max(outcome.error_ratio for outcome in outcomes) < 0.2
 
 
 @pytest.mark.parametrize(

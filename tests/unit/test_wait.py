@@ -13,50 +13,61 @@ ratios = st.floats(0, 1)
 
 
 def told(ahead: int, pace_per_second: float) -> tuple[int, int]:
-    expected_seconds = Pace(pace_per_second).wait_seconds(ahead)
+    expected_seconds = Pace(pace_per_second, pace_per_second).wait_seconds(ahead)
     assert expected_seconds is not None
-    return wait_range(expected_seconds)
+    return wait_range(expected_seconds, None)
 
 
 def test_a_steady_pace_is_found_and_followed() -> None:
-    pace = Pace(50.0)
+    pace = Pace(50.0, 50.0)
     for _ in range(600):
-        pace = pace.after(10, 0.2, 50.0)
+        pace = pace.after(10, 0.2, 50.0, 50.0)
     assert pace.per_second == pytest.approx(50, rel=0.01)
     for _ in range(600):
-        pace = pace.after(2, 0.2, 50.0)
+        pace = pace.after(2, 0.2, 50.0, 50.0)
     assert pace.per_second == pytest.approx(10, rel=0.1)
 
 
 def test_a_pace_does_not_depend_on_how_often_it_is_looked_at() -> None:
-    fine = coarse = Pace(0.0)
+    fine = coarse = Pace(0.0, 0.0)
     for _ in range(100):
-        fine = fine.after(1, 0.1, 10.0)
+        fine = fine.after(1, 0.1, 10.0, 10.0)
     for _ in range(10):
-        coarse = coarse.after(10, 1.0, 10.0)
+        coarse = coarse.after(10, 1.0, 10.0, 10.0)
     assert fine.per_second == pytest.approx(coarse.per_second)
 
 
 def test_a_slow_event_has_a_pace_between_two_calls_too() -> None:
-    pace = Pace(0.001)
+    pace = Pace(0.001, 0.001)
     for _ in range(3600):
-        pace = pace.after(0, 0.25, 0.001)  # a quarter of an hour; the next call is due after 17 minutes
+        pace = pace.after(0, 0.25, 0.001, 0.001)  # a quarter of an hour; the next call is due after 17 minutes
     assert pace.per_second == pytest.approx(0.001, rel=0.1)
 
 
+def test_what_a_law_holds_back_may_come_at_any_time() -> None:
+    pace = Pace(20.0, 20.0)
+    for _ in range(1500):
+        pace = pace.after(1, 0.2, 20.0, 5.0)
+    assert pace.headroom(20.0) == 4.0
+    assert pace.headroom(1.0) == 1.0 and Pace(1.0, 0.0).headroom(20.0) == 100.0
+    assert wait_range(1000, None) == (780, 1320)
+    assert wait_range(1000, 1.0) == (780, 1680)
+    assert wait_range(1000, 4.0) == (180, 1680)
+
+
 def test_a_mark_that_stands_still_is_noticed() -> None:
-    pace = Pace(50.0)
+    pace = Pace(50.0, 50.0)
     for _ in range(2400):
-        pace = pace.after(0, 0.25, 50.0)
+        pace = pace.after(0, 0.25, 50.0, 50.0)
     assert pace.wait_seconds(10) is None
 
 
 def test_no_time_changes_no_pace() -> None:
-    assert Pace(3.0).after(100, 0.0, 3.0) == Pace(3.0) == Pace(3.0).after(5, -1.0, 3.0)
+    assert Pace(3.0, 3.0).after(100, 0.0, 3.0, 3.0) == Pace(3.0, 3.0) == Pace(3.0, 3.0).after(5, -1.0, 3.0, 3.0)
 
 
 def test_nobody_being_called_is_no_wait_that_could_be_told() -> None:
-    assert Pace(0.0).wait_seconds(10) is None
+    assert Pace(0.0, 0.0).wait_seconds(10) is None
 
 
 @given(st.integers(0, 10_000_000), st.floats(0.01, 10_000))

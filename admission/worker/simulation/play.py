@@ -8,10 +8,12 @@ from statistics import fmean
 from typing import NamedTuple
 
 from admission.core.control.allowance import Law
+from admission.core.control.fixed import Fixed
 from admission.core.control.health import ERRORS_MAX, LATENCY_MAX
 from admission.worker.simulation.crowd import TICK_SECONDS, Crowd
 from admission.worker.simulation.origin import Origin
 from admission.worker.simulation.scenario import REQUESTS_PER_SECOND, Scenario
+from admission.worker.simulation.waits import Waits
 from admission.worker.steering import INTERVAL_SECONDS
 
 _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
@@ -51,16 +53,25 @@ class Verdict(NamedTuple):
         swings: while the site stayed the same, how often the allowed sessions fell by more than a third (± 20 % about a
             middle) and came back: the most of any such time. Once is what a loss of the site asks for; again and again
             is a limit cycle.
+        held_ratio: of the waits told to people, those that were within their range; 0 to 1.
     """
 
     use_ratio: float
     bad_seconds: float
     settle_seconds: float
     failed_ratio: float
-    swings: int
+    swings: float
+    held_ratio: float
 
 
-def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
+class Day(NamedTuple):
+    """What happened, interval by interval, and the share of the waits told to people that held."""
+
+    moments: list[Moment]
+    held_ratio: float
+
+
+def play(scenario: Scenario, law: Law, seed: int) -> Day:
     """Play a scenario with the worker's own decision and a law; the same seed is the same day."""
     bounds = scenario.bounds
     burst = max(1, min(5, int(bounds.rate_per_second)))
@@ -75,6 +86,7 @@ def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
         door_seconds=0.05,
     )
     origin = Origin(seed, scenario.power, REQUESTS_PER_SECOND, heard=scenario.heard)
+    waits = Waits(bounds.rate_per_second, scenario.seconds, steered=not isinstance(law, Fixed))
     moments: list[Moment] = []
     allowance = law.decide(origin.report(0.0, INTERVAL_SECONDS, 0, 0), bounds)
     while crowd.seconds < scenario.seconds:
@@ -82,6 +94,7 @@ def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
         before, asked, could = len(crowd.starts), [], []
         for _ in range(round(INTERVAL_SECONDS / TICK_SECONDS)):
             crowd.tick()
+            waits.look(crowd.seconds, crowd.called, crowd.rate_per_second)
             origin.serve(crowd.seconds, crowd.sessions, TICK_SECONDS)
             asked.append(crowd.sessions * REQUESTS_PER_SECOND)
             could.append(scenario.power(crowd.seconds))
@@ -101,11 +114,12 @@ def play(scenario: Scenario, law: Law, seed: int) -> list[Moment]:
             )
         )
         allowance = law.decide(seen, bounds)
-    return moments
+    return Day(moments, waits.held_ratio)
 
 
-def judge(scenario: Scenario, moments: Sequence[Moment]) -> Verdict:
+def judge(scenario: Scenario, day: Day) -> Verdict:
     """How well a play went."""
+    moments = day.moments
     last = [each for each in moments if each.seconds > scenario.seconds * (1 - _LAST)]
     answers = sum(each.use for each in moments)
     return Verdict(
@@ -114,6 +128,7 @@ def judge(scenario: Scenario, moments: Sequence[Moment]) -> Verdict:
         settle_seconds=max((_settle_seconds(scenario, moments, change) for change in scenario.changes), default=0.0),
         failed_ratio=sum(each.error_ratio * each.use for each in moments) / answers,
         swings=max(_swings([each.allowed for each in same]) for same in _same_site(scenario, moments)),
+        held_ratio=day.held_ratio,
     )
 
 
