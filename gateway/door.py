@@ -51,6 +51,11 @@ class Door:
         self._arrivals = count()
         self._opening: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for an answer."""
+        return sum(not each.answer.done() for each in self._line)
+
     async def enter(self, holder: Holder) -> Claimed:
         """The answer to a claim: `door-busy` only after a wait of 7 s.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -80,6 +81,8 @@ class Gateway:
         self.draining = False
         self._read_keyring = read_keyring
         self._answered_at = -inf
+        self._name = secrets.token_hex(4)
+        self._told_at_door: dict[str, int] = {}
 
     def room(self, slug: str) -> Room:
         """The room of an event.
@@ -189,8 +192,20 @@ class Gateway:
             raise ConfigurationError(["the event was created anew with another pepper: restart the gateways"])
         room.take(snapshot)
         self.metrics.observe_waits(slug, room.waits_come_true())
+        await self._tell_door(room)
         if snapshot.record.version != known_version:
             await asyncio.to_thread(self.files.keep, snapshot.record)
+
+    async def _tell_door(self, room: Room) -> None:
+        """Tell the workers how many wait at our door, as long as anybody does, and once that nobody does any more."""
+        slug, people = room.event.slug, self.verbs.at_door(room)
+        if not people and not self._told_at_door.get(slug):
+            return
+        try:
+            await self.store.note_door(slug, self._name, people)
+            self._told_at_door[slug] = people
+        except StoreUnavailable as error:  # a full memory refuses it: workers do without
+            log.warning("door-not-told", slug=slug, reason=error.reason)
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()

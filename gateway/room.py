@@ -65,20 +65,22 @@ class Room:
         """Make a snapshot what polls are answered from."""
         taken_at = self._monotonic()
         before = self._snapshot
+        if snapshot.record is not None:
+            self.record, self.event = snapshot.record, snapshot.record.event
         steers = snapshot.allowance if self.event.law is not LawName.FIXED else None
-        allowed = self.event.rate_per_second if steers is None else steers.rate_per_second
+        allowed = self.event.rate_per_second
+        if steers is not None:  # in a pause for the site: what will be allowed after it
+            allowed = steers.rate_per_second or allowed * steers.sessions / self.event.capacity
         # Where the mark stands at the tail, the applicants' arrivals hold it back: that tells nothing of its pace.
         if before is not None and before.line.waiting and snapshot.line.waiting and self.state is EventState.OPEN:
             called = snapshot.line.position(snapshot.line.serving) - before.line.position(before.line.serving)
             elapsed_seconds = taken_at - self._taken_at
             self._pace = self._pace.after(max(0, called), elapsed_seconds, self.event.rate_per_second, allowed)
-        elif snapshot.line.serving == START:
+        elif before is None or snapshot.line.serving == START:
             self._pace = Pace(allowed, allowed)
         if before is not None and snapshot.line.epoch != before.line.epoch:
             self._calls.clear()  # another life of the data: its open clock began anew
             self._forecasts.forget()
-        if snapshot.record is not None:
-            self.record, self.event = snapshot.record, snapshot.record.event
         self._calls += snapshot.calls
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
@@ -229,7 +231,7 @@ class Room:
         if self.state is not EventState.OPEN:
             self._forecasts.forget()
             return []
-        now = self.snapshot().now_us / 1_000_000
+        now = self._taken_at
         outcomes = self._forecasts.come_true(now, self.line.serving)
         ahead = self._forecasts.pick(now, self.line.waiting)
         expected_seconds = None if ahead is None else self._pace.wait_seconds(ahead)

@@ -199,6 +199,10 @@ class Verbs:
             return event.claims.ask(holder)
         return event.door.enter(holder)
 
+    def at_door(self, room: Room) -> int:
+        """How many of the called wait at the door."""
+        return self._event(room).door.waiting
+
     def _event(self, room: Room) -> _Event:
         slug = room.event.slug
         if slug not in self._events:

@@ -24,11 +24,15 @@ PROMISES = {
     "A2": "Sessions stay under the capacity",
     "A3": "Any number of workers admits no more than one",
     "A4": "A retried or duplicated call admits nobody extra",
+    "A5": "A jump of the wall clock neither floods nor freezes: a burst at most, and on again within a second",
+    "A6": "A worker that stood still catches up on nothing",
     "A7": "Blind is safe: an automatic law that hears nothing of the origin lets in at most a fifth of the rate, "
     "within three intervals; without Redis nobody is let in",
     "A8": "Trouble at the origin at least halves the rate of an automatic law within two intervals; nine tenths are "
     "back in four minutes, and nothing swings by more than a fifth",
     "A9": "An automatic law begins with a tenth of the capacity and adds at most a tenth an interval",
+    "A10": "With 0 to 60 % no-shows as many enter in ten seconds as the rate says, within 2 % or two people, once it "
+    "is known who comes: in 99 of 100 windows, at 20 a second and more",
     "A11": "Completed and reserved never exceed the quota, in total and by group; no report gives a seat twice",
     "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
     "B3": "A turn is never taken back before its grace ends; no distance before the draw; no page shows one growing",
@@ -37,6 +41,8 @@ PROMISES = {
     "B6": "First come, first served: inversions at the claim stay within rate × front poll interval + the cap on "
     "called and unclaimed",
     "B7": "No-shows do not stall the line: 0.9 of the rate at 0 to 90 % no-shows, once they are known",
+    "B8": "A grace is never shorter than promised: who is late within it enters, time in which nothing could be "
+    "answered is added, and only afterwards a place is expired",
     "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",

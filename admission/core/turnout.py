@@ -21,7 +21,10 @@ _PEOPLE_MIN = 20  # fewer tell nothing
 _RATIO_MIN = 0.05
 _DOUBT = 2.0  # standard deviations by which a small group must exceed the ratio to raise it
 _BUSY_USE, _FULL_USE = 0.985, 0.9  # of the rate; of the capacity
-_AHEAD, _BEHIND = 1.1, 0.96  # of the rate, while the door is idle, and while it is busy
+_AT_DOOR_SECONDS = 2.0  # of the rate: so many should wait at the door, so that chance never leaves it empty
+_FEW_AT_DOOR_SECONDS, _MANY_AT_DOOR_SECONDS = 1.0, 4.0  # experience is mistaken: call at once, or nobody
+_FASTEST = 1.25  # times the pace at which as many come as may enter
+_USUAL_SECONDS = 30.0  # memory of how many are on their way
 _GROWTH = 0.05  # of the rate, a second, by which what the origin takes grows once it is no longer full
 
 
@@ -41,6 +44,7 @@ class Look(NamedTuple):
         admitted: sessions begun since the event's first.
         sessions, capacity: running ones, and how many may run.
         rate_per_second: admissions per second, as configured; above 0.
+        at_door: people who wait at the door for rate or capacity.
     """
 
     open_ms: int
@@ -51,6 +55,7 @@ class Look(NamedTuple):
     sessions: int
     capacity: int
     rate_per_second: float
+    at_door: int
 
 
 class Turnout:
@@ -59,11 +64,14 @@ class Turnout:
     `ratio` is the share of the called who come. It rises at once when those called lately show that more come: any
     group of them after 5, 10, 20 or 30 s, or one of 2 s beyond doubt (two standard deviations). It falls towards what
     those called 30 to 60 s ago show, and only while neither rate nor capacity holds people back, who then only seem
-    to stay away. People are called at `pace_per_second`: what the origin takes (the rate; at full capacity what it
-    admits), divided by the ratio, a tenth more while the door is idle and a little less while it is busy.
+    to stay away. So many are called that as many are on their way as usually are, and 2 s of what the origin takes (the
+    rate; at full capacity what it admits) wait at the door: a base stock, which gives what is ordered its time to
+    come. While less than half of that wait there, people are called at the fastest pace; at twice as many nobody is.
 
     Weakness: for the first 30 s nothing is known, and only those 3 s of rate are called; who comes later than 30 s
     after the call counts as staying away; when no-shows end at once, more are called for some seconds than can enter.
+
+    Source: K. J. Arrow, T. Harris and J. Marschak, "Optimal Inventory Policy", 1951.
     """
 
     def __init__(self) -> None:
@@ -77,6 +85,7 @@ class Turnout:
         self._use = 0.0
         self._takes = inf
         self._full_at = -inf
+        self._usual: float | None = None
         self._cohorts: list[tuple[float, int, int]] = []
 
     def see(self, look: Look) -> None:
@@ -134,11 +143,20 @@ class Turnout:
             (self._now - until, max(0, upto - after), came)
             for ((_, after), (until, upto)), came in zip(pairwise(ends), answered, strict=True)
         ]
+        self._learn_usual()
         shown = max(_RATIO_MIN, self._shown())
         if shown > self.ratio:
             self.ratio = min(1.0, shown)
         elif self._people(_COME_SECONDS)[0] >= _PEOPLE_MIN and not self._busy:
             self.ratio += self._nearer(_LEARN_SECONDS) * (shown - self.ratio)
+
+    def _learn_usual(self) -> None:
+        """How many are on their way, in seconds of what the origin takes; not fewer because the door was empty."""
+        at_door = self._look.at_door if self._look else 0
+        on_their_way = max(0.0, self.expected - at_door) / max(self.takes_per_second, 1e-9)
+        before = self._usual if self._usual is not None else on_their_way
+        weight = self._nearer(_USUAL_SECONDS) if at_door else float(on_their_way > before)
+        self._usual = before + weight * (on_their_way - before)
 
     def _people(self, age_seconds: float) -> tuple[int, int]:
         """Those called longer ago than this, and how many of them answered."""
@@ -169,9 +187,9 @@ class Turnout:
 
     @property
     def _more_than_enough(self) -> bool:
-        """Whether a queue stands at the door: it is busy, and more are to come than can be on their way."""
-        rate = self._look.rate_per_second if self._look else 0.0
-        return self._busy and self.expected > _ON_THEIR_WAY_SECONDS * rate
+        """Whether a queue must stand at the door that no gateway tells of: it is busy, and many are to come."""
+        rate, at_door = (self._look.rate_per_second, self._look.at_door) if self._look else (0.0, 0)
+        return self._busy and not at_door and self.expected > _ON_THEIR_WAY_SECONDS * rate
 
     @property
     def takes_per_second(self) -> float:
@@ -180,8 +198,8 @@ class Turnout:
 
     @property
     def pace_per_second(self) -> float:
-        """How many people to call a second."""
-        return (_BEHIND if self._busy else _AHEAD) * self.takes_per_second / self.ratio
+        """How many people to call a second at most."""
+        return _FASTEST * self.takes_per_second / self.ratio
 
     @property
     def _window_seconds(self) -> float:
@@ -194,7 +212,7 @@ class Turnout:
 
     @property
     def due(self) -> int:
-        """How many people to call now at that pace: what it calls from a second ago to the next look, less who was.
+        """How many people to call now, at most what the pace calls from a second ago to the next look, less who was.
 
         So workers that decide at the same time, or one after the other, do not add up. Nobody while less than 30 s are
         remembered.
@@ -203,7 +221,15 @@ class Turnout:
             return 0
         began, position = self._steps[0]
         seconds = self._now + self._elapsed - began
-        return max(0, int(self.pace_per_second * seconds) - (self._look.position - position))
+        most = int(self.pace_per_second * seconds) - (self._look.position - position)
+        at_door_seconds = self._look.at_door / max(self.takes_per_second, 1e-9)
+        if at_door_seconds <= _FEW_AT_DOOR_SECONDS:
+            return max(0, most)
+        if at_door_seconds > _MANY_AT_DOOR_SECONDS:
+            return 0
+        wanted = self.takes_per_second * ((self._usual or 0.0) + _AT_DOOR_SECONDS)
+        coming = max(self.expected, self._look.at_door)  # also who was called long ago
+        return max(0, min(most, int((wanted - coming) / self.ratio)))
 
     def lately(self, unclaimed: int) -> int:
         """People called within 30 s who have not answered, of all the `unclaimed`; all while less is remembered."""

@@ -11,7 +11,7 @@ _PACE_MEMORY_SECONDS = 30.0  # long enough to smooth the steps of the mark, shor
 _PACE_CALLS = 10.0  # but as many calls at least: between two calls of a slow event nothing moves, and all is well
 _RANGE_LOW, _RANGE_HIGH = 0.8, 1.35  # people ahead who leave shorten the wait; slow sessions lengthen it more
 _RANGE_HIGH_STEERED = 1.7  # a control law may lower the rate at any time
-_HEADROOM_MAX = 100.0
+_HEADROOM_MAX, _HEADROOM_FINE = 100.0, 3.0
 _EXACT_BELOW_SECONDS = 2000
 _COARSE_SECONDS = 20  # at most 1 % too little, and far less than what is told is rounded by
 _LONGEST_WAIT_SECONDS = 30 * 86_400  # "more than a month" says as much as any larger number
@@ -42,8 +42,9 @@ class Pace:
         return int(seconds) if seconds < _EXACT_BELOW_SECONDS else int(seconds / _COARSE_SECONDS) * _COARSE_SECONDS
 
     def headroom(self, rate_per_second: float) -> float:
-        """How many times as fast the operator allows as was allowed lately: 1 to 100, in steps of a tenth."""
-        return round(max(1.0, min(_HEADROOM_MAX, rate_per_second / max(self.allowed_per_second, 1e-9))), 1)
+        """How many times as fast the operator allows as was allowed lately: 1 to 100, in steps that can be told."""
+        ratio = max(1.0, min(_HEADROOM_MAX, rate_per_second / max(self.allowed_per_second, 1e-9)))
+        return round(ratio, 1) if ratio < _HEADROOM_FINE else float(round(ratio))
 
     def after(self, called: int, elapsed_seconds: float, rate_per_second: float, allowed_per_second: float) -> Pace:
         """The pace once `called` more people were called in `elapsed_seconds` (> 0).
@@ -64,7 +65,7 @@ class Pace:
 def wait_range(expected_seconds: int, headroom_ratio: float | None) -> tuple[int, int]:
     """The range (low, high) in whole seconds, at least 1, that is told for an expected wait.
 
-    Four of five waits should be within it: on the simulated days three of four are, whatever a law does meanwhile.
+    Four of five waits should be within it; on the simulated days on which a law steers at least three of four are.
     Weakness: that many who were called long ago come all at once, nobody foresees.
 
     Args:

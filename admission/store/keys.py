@@ -11,6 +11,7 @@
 | `antrean:{slug}:settled:<segment>` | bitmap | rank -> 1: admitted or left | none | claim, leave | all |
 | `antrean:{slug}:entries:<root>` | hash | piece -> 512 sessions; `salt_key`, `tops` | none | keep_entries | entries |
 | `antrean:{slug}:health` | stream | `word` (JSON), the last 1,000 or so | none | note_health | health |
+| `antrean:{slug}:doors` | stream | `who` (a gateway), `people`, the last 1,000 or so | none | note_door | at_door |
 | `antrean:{slug}:lease` | string | the worker that steers | 3 s | steer | steer |
 | `antrean:{slug}:turn` | string | the worker that seals, or puts a list back | 15 s | take_turn | take_turn |
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
@@ -26,9 +27,10 @@ epoch), `serving` and `expired` (marks), `tat_us` (token bucket: theoretical arr
 and `completed` (totals), `door` (the earliest place that was told to wait, at `door_us`), `reserved` (seats of the
 quota that sessions hold), `lost` (sessions that Redis lost at `lost_at_us`, which hold seats until they must have
 ended), `lost_sessions` (those of them that were running, which count against the capacity until then), `allowed`
-(sessions at once), `allowed_interval_us` (between two admissions, 0: nobody) and `allowed_why` (what the control law
-said last). Of each group that has people on the site: `completed:<group>`, `reserved:<group>`, and `kept:<group>`
-(places called while it was full: after which, up to which, -1 while it is).
+(sessions at once), `allowed_interval_us` (between two admissions, 0: nobody), `allowed_why` (what the control law
+said last) and `allowed_resumes_us` (until when the origin asks to be left alone). Of each group that has people on
+the site: `completed:<group>`, `reserved:<group>`, and `kept:<group>` (places called while it was full: after which,
+up to which, -1 while it is).
 
 A place is one number in Redis, segment * 2^32 + rank, so that places and marks compare at a glance.
 
@@ -57,6 +59,7 @@ class EventKeys:
         self.sessions = f"{self._prefix}:sessions"
         self.calls = f"{self._prefix}:calls"
         self.health = f"{self._prefix}:health"
+        self.doors = f"{self._prefix}:doors"
         self.lease = f"{self._prefix}:lease"
         self.turn = f"{self._prefix}:turn"
 

@@ -150,6 +150,7 @@ class Snapshot:
 BUCKETS = 65_536  # of the index
 BUCKETS_AT_ONCE = 64  # a few thousand rows: Redis is kept for about a millisecond
 ENTRIES_SECONDS = 3600  # of a list whose root may never reach the record; ten million entries are sealed in minutes
+DOOR_SECONDS = 2.0  # a gateway tells of its door several times in it
 BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
 
 
@@ -226,6 +227,20 @@ class Store(Protocol):
 
     async def note_health(self, slug: str, heard: Heard) -> None:
         """Keep a word about the origin for the workers; the last 1,000 or so are kept."""
+
+    async def note_door(self, slug: str, who: str, people: int) -> None:
+        """Tell the workers how many people wait at the door of one gateway now.
+
+        Args:
+            who: the name of the gateway, different from all others.
+        """
+
+    async def at_door(self, slug: str, now_us: int) -> int:
+        """How many people wait at all doors, by what was told in the last DOOR_SECONDS.
+
+        Args:
+            now_us: Redis' time; see Snapshot.
+        """
 
     async def health(self, slug: str, after: str) -> tuple[list[Heard], str]:
         """The words about the origin after one, and the name of the last.

@@ -151,16 +151,17 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
         unclaimed=max(0, called - settled),
         reserved=int(fields.get(b"reserved", 0)) + lost,
         groups=_read_groups(fields),
-        allowance=_read_allowance(fields),
+        allowance=_read_allowance(fields, int(now_us)),
     )
 
 
-def _read_allowance(fields: Mapping[bytes, bytes]) -> Allowance | None:
+def _read_allowance(fields: Mapping[bytes, bytes], now_us: int) -> Allowance | None:
     if b"allowed" not in fields:
         return None
     interval_us = int(fields[b"allowed_interval_us"])
     rate_per_second = 1_000_000 / interval_us if interval_us else 0.0
-    return Allowance(int(fields[b"allowed"]), rate_per_second, fields[b"allowed_why"].decode())
+    resumes_in_seconds = max(0, int(fields.get(b"allowed_resumes_us", 0)) - now_us) / 1_000_000
+    return Allowance(int(fields[b"allowed"]), rate_per_second, fields[b"allowed_why"].decode(), resumes_in_seconds)
 
 
 def _read_groups(fields: Mapping[bytes, bytes]) -> dict[str, Taken]:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise
-from typing import Any
-
-import msgspec
+from collections.abc import Sequence
+from itertools import pairwise
 
 from admission.core.applicant import Trace
-from admission.core.control.allowance import Allowance
-from admission.core.control.heard import Heard
-from admission.core.line import Line, Place
+from admission.core.line import Place
 from admission.core.record import Change, EventRecord
-from admission.store.connection import Connection
-from admission.store.keys import BUCKET_BYTES, EVENTS, EventKeys, pack_place, unpack_place
+from admission.store.draw_verbs import DrawVerbs
+from admission.store.keys import EVENTS, pack_place, unpack_place
 from admission.store.protocol import (
-    BUCKETS_AT_ONCE,
-    ENTRIES_SECONDS,
     Claimed,
     Entry,
     Found,
     Holder,
     Joined,
-    Seal,
     Snapshot,
 )
 from admission.store.reading import (
-    SEEN_NOTHING,
     fold_line,
     limits_of,
     newest,
-    read_bucket,
     read_change,
     read_row,
     read_segments,
@@ -39,42 +29,14 @@ from admission.store.reading import (
     read_trace,
 )
 from admission.store.scripts import script
-
-_PIECES_AT_ONCE = 32  # 200 kB
-
-
-class _Known:
-    """One event's keys, and what this process last saw of it, which goes along in every call."""
-
-    def __init__(self, slug: str) -> None:
-        self.keys = EventKeys(slug)
-        self.seen: Snapshot | None = None
-        self.record: EventRecord | None = None
-        self.line = Line()
-        self.folded = SEEN_NOTHING
-        self.open_ms = -1
+from admission.store.steering_verbs import SteeringVerbs
 
 
-class RedisStore:
+class RedisStore(DrawVerbs, SteeringVerbs):
     """The verbs of admission.store.protocol.Store on one Redis.
 
     Weakness: one event lives in one hash slot, so on one Redis process; many events spread over a cluster.
     """
-
-    def __init__(self, connection: Connection, seal: Seal) -> None:
-        self._redis = connection
-        self._seal = seal
-        self._known: dict[str, _Known] = {}
-
-    def _event(self, slug: str) -> _Known:
-        if slug not in self._known:
-            self._known[slug] = _Known(slug)
-        return self._known[slug]
-
-    async def _mutate(self, verb: str, event: _Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
-        """Run a verb behind the prelude, which reads the first two keys and arguments."""
-        keys = [event.keys.event, event.keys.line, *keys]
-        return await self._redis.run(script(verb), keys, [event.line.epoch, event.folded, *args], size=size)
 
     async def events(self) -> tuple[str, ...]:
         """See Store."""
@@ -204,67 +166,6 @@ class RedisStore:
             for (step, *_), count in zip(runs, await self._redis.run(script("answered"), keys, ranks), strict=True):
                 counts[step] += count
         return counts
-
-    async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
-        """See Store."""
-        keys, numbers = self._event(slug).keys, range(first_bucket, first_bucket + BUCKETS_AT_ONCE)
-        answer = await self._redis.run(script("rows_of"), [keys.bucket(number) for number in numbers], [])
-        beginnings = (number.to_bytes(BUCKET_BYTES, "big") for number in numbers)
-        return [
-            (beginning + rest, flags, segment, number)
-            for beginning, flat in zip(beginnings, answer, strict=True)
-            for rest, flags, segment, number in read_bucket(flat)
-        ]
-
-    async def note_health(self, slug: str, heard: Heard) -> None:
-        """See Store."""
-        word = msgspec.json.encode(heard)
-        await self._redis.command("XADD", self._event(slug).keys.health, "MAXLEN", "~", 1000, "*", "word", word)
-
-    async def health(self, slug: str, after: str) -> tuple[list[Heard], str]:
-        """See Store."""
-        found = await self._redis.command("XRANGE", self._event(slug).keys.health, f"({after}", "+")
-        words = [msgspec.json.decode(fields[b"word"], type=Heard) for _, fields in found]
-        return words, found[-1][0].decode() if found else after
-
-    async def steer(self, slug: str, who: str, lease_seconds: float, allowance: Allowance) -> bool:
-        """See Store."""
-        event = self._event(slug)
-        interval_us = max(1, round(1_000_000 / rate)) if (rate := allowance.rate_per_second) > 0 else 0
-        args = [who, int(lease_seconds * 1000), allowance.sessions, interval_us, allowance.reason]
-        return bool(await self._mutate("steer", event, [event.keys.lease], args))
-
-    async def take_turn(self, slug: str, who: str, seconds: float) -> bool:
-        """See Store."""
-        key, turn_ms = self._event(slug).keys.turn, int(seconds * 1000)
-        if await self._redis.command("SET", key, who, "NX", "PX", turn_ms):
-            return True
-        ours: bool = await self._redis.command("GET", key) == who.encode()
-        if ours:
-            await self._redis.command("PEXPIRE", key, turn_ms)
-        return ours
-
-    async def keep_entries(self, slug: str, root: str, parts: Iterable[tuple[str, bytes]]) -> None:
-        """See Store."""
-        key, left = self._event(slug).keys.entries(root), iter(parts)
-        while some := list(islice(left, _PIECES_AT_ONCE)):
-            await self._redis.command("HSET", key, *(word for part in some for word in part))
-            await self._redis.command("EXPIRE", key, ENTRIES_SECONDS)
-
-    async def settle_entries(self, slug: str, root: str) -> bool:
-        """See Store."""
-        key = self._event(slug).keys.entries(root)
-        await self._redis.command("PERSIST", key)
-        return bool(await self._redis.command("HEXISTS", key, "salt_key"))
-
-    async def entries(self, slug: str, root: str, names: Sequence[str]) -> list[bytes | None]:
-        """See Store."""
-        found: list[bytes | None] = await self._redis.command("HMGET", self._event(slug).keys.entries(root), *names)
-        return found
-
-    async def drop_entries(self, slug: str, root: str) -> None:
-        """See Store."""
-        await self._redis.command("UNLINK", self._event(slug).keys.entries(root))
 
     async def snapshot(self, slug: str) -> Snapshot:
         """See Store."""

@@ -196,7 +196,8 @@ class Worker:
         turnout = self._turnouts.setdefault(slug, Turnout())
         if allowance.rate_per_second == 0:  # nobody comes, and that says nothing of them
             return turnout
-        line = snapshot.line
+        line, at_door = snapshot.line, await self._store.at_door(slug, snapshot.now_us)
+        self._metrics.at_door.labels(slug).set(at_door)
         turnout.see(
             Look(
                 open_ms=snapshot.open_ms,
@@ -207,6 +208,7 @@ class Worker:
                 sessions=snapshot.sessions,
                 capacity=allowance.sessions,
                 rate_per_second=allowance.rate_per_second,
+                at_door=at_door,
             )
         )
         turnout.learn(await self._store.answered(slug, turnout.marks))

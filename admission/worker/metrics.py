@@ -24,6 +24,7 @@ class WorkerMetrics:
         self.target = gauge("target_position", "Where the last decision wants the mark.")
         self.unclaimed = gauge("called_unclaimed", "People called, in grace, who neither claimed nor left.")
         self.turnout = gauge("turnout_ratio", "Share of the called who come, learnt from those called lately.")
+        self.at_door = gauge("at_door", "People who wait at the doors of the gateways for rate or capacity.")
         self.sessions = gauge("sessions", "Running sessions.")
         self.capacity = gauge("capacity", "Sessions allowed at once, by the operator and the control law.")
         self.target_rate = gauge(

@@ -52,7 +52,7 @@ class Steering:
         self._name = LawName.FIXED
         self._law: Law = LAWS[self._name]()
         self._allowance: Allowance | None = None
-        self._decide_at = self._renew_at = self._decided_at = 0.0
+        self._decide_at = self._renew_at = self._decided_at = self._resumes_at = 0.0
         self._admitted = 0
         self._last_word = ""
         self.leads = False
@@ -75,11 +75,13 @@ class Steering:
         stands, now = snapshot.allowance, self._monotonic()
         if stands is not None and not self.leads:
             self._law.follow(stands)
-            self._allowance = stands
+            self._allowance, self._resumes_at = stands, now + stands.resumes_in_seconds
         if now >= self._decide_at:
             await self._decide(event, bounds, snapshot, now)
         if not watches and self._allowance is not None and now >= self._renew_at:
-            self.leads = await self._store.steer(event.slug, self._who, LEASE_SECONDS, self._allowance)
+            left = max(0.0, self._resumes_at - now)
+            renewed = self._allowance._replace(resumes_in_seconds=left)
+            self.leads = await self._store.steer(event.slug, self._who, LEASE_SECONDS, renewed)
             self._renew_at = now + RENEW_SECONDS
         allowance = self._allowance if self.leads else stands
         return allowance or Allowance(bounds.capacity, bounds.rate_per_second, "nobody-steers")
@@ -90,7 +92,7 @@ class Steering:
 
     def _begin(self, law: LawName, snapshot: Snapshot) -> None:
         self._name, self._law, self._allowance = law, LAWS[law](), None
-        self._decide_at = self._renew_at = 0.0
+        self._decide_at = self._renew_at = self._resumes_at = 0.0
         self._decided_at = self._monotonic() - INTERVAL_SECONDS
         self._admitted = snapshot.admitted
         self._last_word = str(snapshot.now_us // 1000 - int(INTERVAL_SECONDS * 1000))
@@ -108,6 +110,7 @@ class Steering:
         self._decided_at, self._decide_at, self._admitted = now, now + INTERVAL_SECONDS, snapshot.admitted
         if self.leads or before is None:
             self._allowance, self._renew_at = decided, 0.0
+            self._resumes_at = now + decided.resumes_in_seconds
         if self.leads:
             self._on_steered(event.slug, decided.reason)
         if self.leads and before is not None and decided.reason != before.reason:

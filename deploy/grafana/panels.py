@@ -115,7 +115,11 @@ MOVING = (
         "The line",
         "Waiting falls once the rush is over; called and unclaimed grows with those who do not come.",
         _PEOPLE,
-        {"waiting": _line("antrean_line_length"), "called, unclaimed": _line("antrean_called_unclaimed")},
+        {
+            "waiting": _line("antrean_line_length"),
+            "called, unclaimed": _line("antrean_called_unclaimed"),
+            "at the door": _line("antrean_at_door"),
+        },
     ),
     Shown("Turnout", "Share of the called who come.", _SHARE, {"turnout": _line("antrean_turnout_ratio")}),
     Shown(

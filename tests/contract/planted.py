@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from admission.store import redis as store_module
+from admission.store import draw_verbs, known, redis
 from admission.store.scripts import Script
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, sound: str, broken: str, *verbs: str) -> None:
     """Change a piece of the text of some verbs, until the test ends; the piece must be there. Plants add up."""
-    before = store_module.script
+    before = known.script
     for verb in verbs:
         assert sound in before(verb).text, f"{verb} no longer holds what this bug replaces"
 
@@ -25,4 +25,5 @@ def plant(monkeypatch: pytest.MonkeyPatch, sound: str, broken: str, *verbs: str)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return replace(original, text=text, sha=sha)
 
-    monkeypatch.setattr(store_module, "script", altered)
+    for module in (known, redis, draw_verbs):
+        monkeypatch.setattr(module, "script", altered)

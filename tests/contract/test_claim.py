@@ -99,6 +99,7 @@ async def test_the_door_says_when_to_come_back(store: RedisStore, redis_server: 
     assert refused.problem == "door-busy" and 0 < refused.retry_seconds <= 0.25
 
 
+@pytest.mark.promise("A5")
 async def test_a_clock_that_jumped_back_shuts_the_door_for_a_second_at_most(
     store: RedisStore, redis_server: RedisServer
 ) -> None:

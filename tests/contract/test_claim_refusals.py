@@ -45,6 +45,7 @@ async def test_not_called_is_refused_until_the_mark_arrives(store: RedisStore) -
     assert [claim.problem for claim in await hall.claim_all([one, two])] == ["", "not-called"]
 
 
+@pytest.mark.promise("B8")
 async def test_after_the_grace_a_claim_is_refused_though_the_mark_moved_on(
     store: RedisStore, redis_server: RedisServer
 ) -> None:

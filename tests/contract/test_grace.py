@@ -30,11 +30,13 @@ async def test_the_open_clock_runs_with_the_ticks(store: RedisStore, redis_serve
     assert 500 <= await tick(hall, redis_server, 500) < 1000
 
 
+@pytest.mark.promise("B8")
 async def test_time_in_which_nothing_ticked_is_nobodys_grace(store: RedisStore, redis_server: RedisServer) -> None:
     hall = await Hall(store).open()
     assert await tick(hall, redis_server, 600_000) == 2000
 
 
+@pytest.mark.promise("B8")
 @pytest.mark.parametrize("wait", ["paused", "scheduled", "closed"])
 async def test_the_open_clock_stands_while_the_event_is_not_open(
     store: RedisStore, redis_server: RedisServer, wait: str
@@ -53,6 +55,7 @@ async def test_the_open_clock_stands_while_the_event_is_not_open(
     assert (await hall.claim(guest)).problem == ""
 
 
+@pytest.mark.promise("B8")
 async def test_the_open_clock_stands_while_all_seats_are_taken(store: RedisStore, redis_server: RedisServer) -> None:
     hall = await Hall(store).open(quota=1)
     taker, guest = await hall.join(1), await hall.join(2)
@@ -65,6 +68,7 @@ async def test_the_open_clock_stands_while_all_seats_are_taken(store: RedisStore
     assert (await hall.claim(guest)).problem == ""
 
 
+@pytest.mark.promise("A5")
 async def test_a_backward_jump_of_the_wall_clock_does_not_move_the_open_clock(
     store: RedisStore, redis_server: RedisServer
 ) -> None:
@@ -72,6 +76,7 @@ async def test_a_backward_jump_of_the_wall_clock_does_not_move_the_open_clock(
     assert await tick(hall, redis_server, -60_000) == 0
 
 
+@pytest.mark.promise("B8")
 async def test_only_those_called_a_grace_ago_expire(store: RedisStore, redis_server: RedisServer) -> None:
     hall = await Hall(store).open(grace_seconds=10)
     early, late = await hall.join(1), await hall.join(2)
@@ -89,6 +94,7 @@ async def test_only_those_called_a_grace_ago_expire(store: RedisStore, redis_ser
     assert (await hall.state(late)).value == "expired"
 
 
+@pytest.mark.promise("B8")
 async def test_a_grace_is_never_shorter_than_promised(store: RedisStore, redis_server: RedisServer) -> None:
     """People called one by one, 300 ms apart: at the tick at which each expires, a whole grace has passed."""
     hall = await Hall(store).open(grace_seconds=5)
@@ -126,6 +132,7 @@ async def deadlines_and_ends(hall: Hall, server: RedisServer, looks_every: int) 
     return {rank: (shown[rank], ended_ms[rank]) for rank in ended_ms}
 
 
+@pytest.mark.promise("B8")
 @pytest.mark.parametrize("looks_every", [1, 2, 5])
 async def test_no_gateway_shows_a_later_deadline_than_the_true_one(
     store: RedisStore, redis_server: RedisServer, looks_every: int
@@ -196,6 +203,7 @@ async def test_steps_of_the_mark_are_kept_for_the_grace_only(store: RedisStore, 
     assert most <= 5 + 3
 
 
+@pytest.mark.promise("B8")
 async def test_people_called_in_another_life_get_a_whole_grace(store: RedisStore, redis_server: RedisServer) -> None:
     hall = await Hall(store).open(grace_seconds=10)
     guests = await hall.join_all(range(1, 4))

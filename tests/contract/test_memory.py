@@ -48,7 +48,7 @@ async def test_every_key_is_on_the_permanent_list_or_ends(store: RedisStore, red
         redis_server.client.hset(hall.keys.line, "life", "another")
         await hall.expire(redis_server)
         await store.take_turn(hall.slug, "worker", 15)
-    assert len(permanent_patterns()) == 10
+    assert len(permanent_patterns()) == 11
     assert redis_server.client.dbsize() > 20
     assert leaked(redis_server) == []
 

@@ -98,6 +98,21 @@ async def test_an_origin_that_asks_for_a_pause_gets_it(scene: Scene) -> None:
     assert (await scene.interval(GOOD)).rate_per_second > 0
 
 
+async def test_a_worker_that_starts_in_a_pause_goes_on_with_it(scene: Scene) -> None:
+    await scene.interval(GOOD)
+    await scene.interval(Heard(answers=500, retry_after_seconds=60))
+    stands = (await scene.hall.look()).allowance
+    assert stands is not None and 55 < stands.resumes_in_seconds <= 60
+    await asyncio.sleep(LEASE_SECONDS * 1.2)  # the first one is gone, and nobody asks for a pause again
+    for _ in range(5):
+        scene.clock.seconds += INTERVAL_SECONDS
+        await scene.hall.store.note_health(scene.hall.slug, GOOD)
+        paused = await scene.second.tick()
+        assert (paused.rate_per_second, paused.reason) == (0.0, "retry-after")
+    assert scene.second.steering.leads
+
+
+@pytest.mark.promise("A6")
 async def test_the_next_worker_goes_on_where_the_first_one_stood(scene: Scene) -> None:
     for _ in range(6):
         await scene.interval(GOOD)

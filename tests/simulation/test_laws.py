@@ -106,12 +106,10 @@ def test_a_law_that_grows_while_nobody_is_there_would_be_noticed(monkeypatch: py
 def test_a_law_that_swings_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aimd, "_GROWTH_PER_SECOND", 0.1)
     monkeypatch.setattr(aimd, "_COOLDOWN_INTERVALS", 0)
-    with pytest.raises(AssertionError):
-        settles(BY_NAME["halved"], "aimd", seed=1)
+    assert verdict("halved", "aimd").swings > SWINGS_MAX
 
 
 def test_a_law_that_never_cuts_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aimd.Aimd, "_move", lambda *_: "deaf")
     monkeypatch.setattr(caution, "START_RATIO", 1.0)
-    with pytest.raises(AssertionError):
-        settles(BY_NAME["halved"], "aimd", seed=1)
+    assert verdict("halved", "aimd").settle_seconds > SETTLE_SECONDS + STAYS * BY_NAME["halved"].stay_seconds

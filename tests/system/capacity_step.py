@@ -83,6 +83,18 @@ class Found:
         return (max(rest) - min(rest)) / 2 / fmean(rest) if rest else float("inf")
 
     @property
+    def accurate_ratio(self) -> float:
+        """Of the windows of ten seconds in the last minute, those in which as many entered as was allowed (A10)."""
+        rest = self.between(UNTIL_SECONDS - 60, UNTIL_SECONDS)
+        windows = [rest[at : at + round(10 / _LOOK_SECONDS)] for at in range(len(rest) - round(10 / _LOOK_SECONDS))]
+        accurate = []
+        for window in windows:
+            entered = window[-1].admitted - window[0].admitted
+            allowed = fmean(look.rate_per_second for look in window) * (window[-1].seconds - window[0].seconds)
+            accurate.append(abs(entered - allowed) <= max(0.02 * allowed, 2))
+        return fmean(accurate)
+
+    @property
     def failed_ratio(self) -> float:
         """Of all answers of the site."""
         return self.looks[-1].failed / (self.looks[-1].failed + self.looks[-1].served)
@@ -186,4 +198,5 @@ if __name__ == "__main__":
     run = asyncio.run(measure(LawName.AIMD))
     plot(run, Path(sys.argv[1]))
     print(f"halved after {run.halved_after_seconds:.0f} s, back after {run.back_after_seconds:.0f} s")
+    print(f"accurate in {run.accurate_ratio:.0%} of the windows of 10 s in the last minute")
     print(f"swing ±{run.swing_ratio:.0%}, refused {run.failed_ratio:.2%}, windows exceeded: {run.windows}")

@@ -78,7 +78,7 @@ def _judge_ways(lines: list[Line], site: SiteLog) -> list[Breach]:
     came = {line["who"] for line in lines}
     registered = [line["who"] for line in lines if line["op"] == "register"]
     places = {(line["who"], line["epoch"], line["number"]) for line in lines if line["op"] == "join"}
-    sessions = {(line["who"], line["session"]) for line in lines if line["op"] == "claim"}
+    sessions = {(line["who"], line["session"], line["session_started_us"]) for line in lines if line["op"] == "claim"}
     found = [Breach("B1", f"{who} did not register") for who in sorted(came - set(registered))]
     found += [Breach("B2", f"{place} was given twice") for place in duplicates(place[1:] for place in places)]
     found += [Breach("B5", f"{who} had two places") for who in duplicates(place[0] for place in places)]
@@ -106,20 +106,14 @@ def _judge_turns(lines: list[Line]) -> list[Breach]:
     ]
 
 
-def _starts_us(passes: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """When each session began: its earliest pass tells, since a later one may tell of its last heartbeat."""
-    return dict(sorted(passes, key=lambda pass_: pass_[1], reverse=True))
-
-
 def mints_us(lines: Iterable[Line]) -> list[int]:
     """When sessions began, from the passes, each session once, sorted."""
-    claims = (line for line in lines if line["op"] == "claim")
-    return sorted(_starts_us((line["session"], line["session_started_us"]) for line in claims).values())
+    return sorted({line["session"]: line["session_started_us"] for line in lines if line["op"] == "claim"}.values())
 
 
 def _judge_admission(lines: list[Line], site: SiteLog, limits: Limits) -> list[Breach]:
     found = []
-    logged = sorted(_starts_us(site.entries).values())
+    logged = sorted({started_us for _, started_us in site.entries})
     for source, mints in (("passes", mints_us(lines)), ("the site's log", logged)):
         for window in windows_exceeded(mints, limits.rate_per_second, limits.burst):
             found.append(Breach("A1", f"by {source}: {window}"))
@@ -130,11 +124,11 @@ def _judge_admission(lines: list[Line], site: SiteLog, limits: Limits) -> list[B
 
 
 def sessions(site: SiteLog) -> list[Session]:
-    """From the start in the passes until the site had the registration: the report, which frees the seat, is later."""
+    """From the start in the pass until the site had the registration: the report, which frees the seat, is later."""
     registered_us = dict(site.registered_us)
     return [
         Session(session, started_us, registered_us[session])
-        for session, started_us in _starts_us(site.entries).items()
+        for session, started_us in set(site.entries)
         if session in registered_us
     ]
 

@@ -41,14 +41,6 @@ def test_a_good_run_is_accepted() -> None:
     assert judge(*story(), LIMITS) == []
 
 
-def test_a_pass_asked_for_again_after_a_heartbeat_is_the_same_session() -> None:
-    lines, site = story()
-    again = [line | {"session_started_us": 10 * SECOND_US} for line in lines if line["op"] == "claim"]
-    entries = [*site.entries, *((line["session"], 10 * SECOND_US) for line in again)]
-    assert judge([*lines, *again], replace(site, entries=entries), LIMITS) == []
-    assert mints_us([*again, *lines]) == mints_us(lines)
-
-
 Spoil = Callable[[list[Line], SiteLog], tuple[list[Line], SiteLog]]
 
 BAD: dict[str, tuple[str, Spoil]] = {

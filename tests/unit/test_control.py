@@ -221,6 +221,39 @@ def test_where_few_answer_it_grows_by_the_time_in_which_they_did() -> None:
     assert (often, seldom.sessions) == (927, 923)
 
 
+@pytest.mark.parametrize("gap_seconds", [600.0, 7200.0])
+def test_a_gap_is_no_time_in_which_it_grew(gap_seconds: float) -> None:
+    law = Aimd()
+    warmed(law)
+    law.decide(interval(1000, slow=5), BOUNDS)
+    for _ in range(3):
+        before = law.decide(interval(800), BOUNDS)
+    after = law.decide(interval(before.sessions)._replace(seconds=gap_seconds), BOUNDS)
+    assert before.sessions < after.sessions <= 1.2 * before.sessions
+
+
+def test_few_answers_of_the_evening_before_tell_nothing_of_the_opening() -> None:
+    watch = Watch()
+    watch.judge(interval(1, answers=9, errors=1))
+    for _ in range(60):
+        assert watch.judge(interval(1, answers=0, latency_seconds=None))[0] is Health.UNCLEAR
+    health, judged = watch.judge(interval(50, answers=9))
+    assert health is Health.UNCLEAR and judged.errors == 0
+    assert watch.judge(interval(50, answers=9))[0] is Health.GOOD
+
+
+@pytest.mark.parametrize("capacity", [10, 50, 70, 1000])
+def test_it_comes_back_from_a_single_session(capacity: int) -> None:
+    law, bounds = Aimd(), Bounds(rate_per_second=capacity / 10, capacity=capacity)
+    allowance = warmed(law, bounds)
+    for _ in range(80):
+        allowance = law.decide(interval(allowance.sessions, errors=50), bounds)
+    assert allowance.sessions == max(1, round(0.02 * capacity))
+    for _ in range(200):
+        allowance = law.decide(Interval(5.0, allowance.sessions, 0, answers=2, latency_seconds=0.1), bounds)
+    assert allowance.sessions >= capacity / 2
+
+
 def test_what_was_seen_before_a_cut_was_followed_makes_no_further_one() -> None:
     law = Aimd()
     warmed(law)

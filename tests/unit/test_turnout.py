@@ -8,8 +8,10 @@ from admission.core.line import Place
 from admission.core.turnout import Look, Turnout
 
 
-def look(seconds: float, called: int, epoch: str = "one", *, admitted: int = 0, sessions: int = 0) -> Look:
-    return Look(int(seconds * 1000), epoch, Place(0, called), called, admitted, sessions, 10, 1.0)
+def look(
+    seconds: float, called: int, epoch: str = "one", *, admitted: int = 0, sessions: int = 0, at_door: int = 0
+) -> Look:
+    return Look(int(seconds * 1000), epoch, Place(0, called), called, admitted, sessions, 10, 1.0, at_door)
 
 
 def watch(turnout: Turnout, seconds: int, epoch: str = "one", sessions: int = 0) -> None:
@@ -30,6 +32,15 @@ def test_nobody_is_due_before_who_was_called_had_time_to_come() -> None:
     turnout.see(look(31, 5))
     turnout.learn([0] * (len(turnout.marks) - 1))
     assert turnout.due > 0
+
+
+@pytest.mark.parametrize(("at_door", "due"), [(1, True), (3, False), (5, False)])
+def test_who_waits_at_the_door_counts(at_door: int, *, due: bool) -> None:
+    turnout = Turnout()
+    watch(turnout, 40)
+    turnout.see(look(40, 5, at_door=at_door))
+    turnout.learn([0] * (len(turnout.marks) - 1))
+    assert (turnout.due > 0) is due
 
 
 @pytest.mark.parametrize("epoch", ["one", "two"])

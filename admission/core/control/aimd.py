@@ -7,12 +7,14 @@ from admission.core.control.caution import Caution
 from admission.core.control.health import Health
 
 _GROWTH_PER_SECOND = 0.006  # of the allowed sessions: 3 % in an interval of five seconds
+_GROWTH_SECONDS = 30.0  # of one interval at most: of a longer one, after a gap, too little is known
 _COOLDOWN_INTERVALS = 3
 _COOLING_RATE = 0.5
 
 
 class Aimd:
-    """After a bad interval sessions = 0.8 × min(sessions, running), after a good one sessions = 1.03 × sessions.
+    """After a bad interval sessions = 0.8 × min(sessions, running), after a good one sessions = 1.03 × sessions
+    for each five seconds of it.
 
     A cut is given time: while more sessions run than are allowed nobody is admitted, and none is made. For three
     intervals after the last bad one nothing grows, and the rate is at most half of what it was when the trouble began.
@@ -50,13 +52,14 @@ class Aimd:
             if not self._cooldown:
                 self._rate_before = bounds.rate_of(caution.sessions)
             self._cooldown = _COOLDOWN_INTERVALS
-            return caution.cut(interval)
+            return caution.cut(interval, bounds)
         self._cooldown = max(0, self._cooldown - 1)
         if health is not Health.GOOD:
             return "too-few-answers"
         if self._cooldown:
             return "cooling-down"
+        caution.calm()
         if reason := caution.start_or_stay(interval, bounds):
             return reason
-        caution.sessions *= 1 + _GROWTH_PER_SECOND * interval.seconds
+        caution.sessions *= 1 + _GROWTH_PER_SECOND * min(interval.seconds, _GROWTH_SECONDS)
         return "growing"

@@ -72,11 +72,19 @@ def mean_latency(measured: Iterable[tuple[float | None, int]]) -> float | None:
 
 
 class Allowance(NamedTuple):
-    """How many sessions at once are allowed, at how many admissions a second, and why: a stable slug, never empty."""
+    """What is allowed, and why.
+
+    Args:
+        sessions: at once.
+        rate_per_second: admissions.
+        reason: a stable slug, never empty.
+        resumes_in_seconds: how long the origin still asks to be left alone; 0: not at all.
+    """
 
     sessions: int
     rate_per_second: float
     reason: str
+    resumes_in_seconds: float = 0.0
 
 
 class Law(Protocol):

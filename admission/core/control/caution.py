@@ -45,26 +45,31 @@ class Caution:
         return health
 
     def follow(self, allowance: Allowance) -> None:
-        """Go on from what was allowed by another worker, which is past its cold start unless it says so."""
+        """Go on from what was allowed by another worker, which is past its cold start unless it says so.
+
+        A pause that the other one heard of ends with it, or up to an interval sooner.
+        """
         self.sessions = float(allowance.sessions)
+        self._paused_seconds = max(self._paused_seconds, allowance.resumes_in_seconds)
         if self._quick_below == inf and allowance.reason not in _STARTING:
             self._quick_below = 0.0
 
     def full(self, interval: Interval, bounds: Bounds) -> bool:
         """Whether what is allowed is used: the sessions, or the rate that goes with them."""
         most = bounds.rate_of(self.sessions) * interval.seconds
-        return interval.sessions >= _FULL_RATIO * self.sessions or interval.admitted >= _FULL_RATIO * most
+        return interval.sessions >= _FULL_RATIO * round(self.sessions) or interval.admitted >= _FULL_RATIO * most
 
-    def cut(self, interval: Interval) -> str:
+    def cut(self, interval: Interval, bounds: Bounds) -> str:
         """Allow less after a bad interval; returns the reason.
 
-        Of a cut only an interval tells that those inside have followed from its beginning: none is made before. When
-        five cuts in a row have made an origin no faster that fails nobody, that is how fast it is.
+        A further cut needs a whole interval in which no more ran than the last one allowed. When five cuts in a row
+        have made an origin no faster that fails nobody, that is how fast it is.
         """
         if self._draining:
             return "draining"
         if not self._cuts:
-            self._quick_below = _COMING_BACK_RATIO * min(self.sessions, interval.sessions)
+            ran = min(self.sessions, interval.sessions)
+            self._quick_below = max(_COMING_BACK_RATIO * ran, START_RATIO * bounds.capacity)
         self._cuts += 1
         if self._cuts > _CUTS_MAX and self._watch.only_slow and interval.latency_seconds is not None:
             self._watch.accept(interval.latency_seconds)
@@ -73,13 +78,16 @@ class Caution:
         self._over = True
         return "origin-bad"
 
+    def calm(self) -> None:
+        """The trouble is over: the next one is another."""
+        self._cuts = 0
+
     def start_no_more(self) -> None:
         """From here on the law alone lets it grow."""
         self._quick_below = min(self._quick_below, self.sessions)
 
     def start_or_stay(self, interval: Interval, bounds: Bounds) -> str:
         """After a good interval: why nothing grows, or one step of the start; '' when the law may let it grow."""
-        self._cuts = 0
         if self.sessions >= bounds.capacity:
             self.start_no_more()
             return "at-capacity"
@@ -100,7 +108,7 @@ class Caution:
         self.sessions = min(max(self.sessions, fewest), float(bounds.capacity))
         sessions, rate = round(self.sessions), bounds.rate_of(self.sessions) * rate_ratio
         if self._paused_seconds > 0:
-            return Allowance(sessions, 0.0, "retry-after")
+            return Allowance(sessions, 0.0, "retry-after", self._paused_seconds)
         if health is Health.STALE:
             return Allowance(sessions, min(rate, bounds.safe_ratio * bounds.rate_per_second), "stale")
         return Allowance(sessions, rate, reason)

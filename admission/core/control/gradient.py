@@ -23,6 +23,8 @@ class Gradient:
     it shrinks. Errors, or a latency of four times the baseline, cut to 0.8 × min(sessions, running) besides. It grows
     only while what is allowed is used.
 
+    Few answers that are judged together, see Watch, are one step: a small site grows slowly.
+
     Weakness: an origin whose latency says nothing before it fails (a quota of a partner, a pool of connections) is
     found by its errors only; one that gets slower for other reasons than load is starved slowly.
 
@@ -46,9 +48,10 @@ class Gradient:
     def _move(self, interval: Interval, bounds: Bounds, health: Health) -> str:
         caution, seen = self._caution, interval.latency_seconds
         if health is Health.BAD:
-            return caution.cut(interval)
+            return caution.cut(interval, bounds)
         if health is not Health.GOOD:
             return "too-few-answers"
+        caution.calm()
         gradient = 1.0 if seen is None else self._gradient(seen)
         if gradient < 1:
             caution.start_no_more()

@@ -12,6 +12,7 @@ LATENCY_MAX = 4.0  # times the baseline
 SATURATION_MAX = 0.9
 FIRST_INTERVALS = 12  # with answers, a minute: until then not every kind of request has come, and latency tells nothing
 _STALE_INTERVALS = 3  # without telemetry; then nobody knows
+_JOINED_SECONDS = 300.0  # few answers of longer than that tell nothing of now
 _LEARN, _UNLEARN = 0.02, 0.3  # weights of a good interval in the baseline, as it rises and as it falls
 
 
@@ -31,7 +32,7 @@ class Watch:
     baseline is the highest of the first minute, in which latency is not judged: people open a form long before they
     send it. Then it follows the good intervals, quickly when it falls, slowly when it rises: a leak is not learnt.
 
-    Intervals with few answers are joined until there are enough of them, and judged as one.
+    Intervals with few answers are joined until there are enough of them, for five minutes at most, and judged as one.
 
     Weakness: an origin that is slow from the first answer on has a slow baseline, and is good.
     """
@@ -51,13 +52,15 @@ class Watch:
         """How the origin is after this interval, and that with those that are judged with it."""
         self._unheard = 0 if interval.heard else self._unheard + 1
         if self._unheard:
+            self._unclear = None
             return Health.STALE if self._unheard >= _STALE_INTERVALS else Health.UNCLEAR, interval
-        if self._unclear is not None:
+        if self._unclear is not None and self._unclear.seconds + interval.seconds <= _JOINED_SECONDS:
             interval = self._unclear.joined(interval)
         saturated = interval.saturation is not None and interval.saturation > SATURATION_MAX
         enough = interval.answers >= ANSWERS_MIN
         self._unclear = None if enough else interval
         if not enough:
+            self.only_slow = False
             return Health.BAD if saturated else Health.UNCLEAR, interval
         self._judged += 1
         failing = saturated or interval.errors > ERRORS_MAX * interval.answers

@@ -12,7 +12,7 @@ if tonumber(ARGV[3]) > stands then
   redis.call('HSET', EVENT, 'version', ARGV[3], 'record', ARGV[4], unpack(ARGV, 6))
   for group in string.gmatch(groups, '%S+') do keep(group) end -- one that has a seat now, or no quota any more
   if redis.call('HGET', EVENT, 'steered') ~= '1' then -- by hand: a law that is switched on later begins anew
-    redis.call('HDEL', LINE, 'allowed', 'allowed_interval_us', 'allowed_why')
+    redis.call('HDEL', LINE, 'allowed', 'allowed_interval_us', 'allowed_why', 'allowed_resumes_us')
   end
   if ARGV[5] ~= '' then
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'version', ARGV[3], 'change', ARGV[5])

@@ -91,7 +91,17 @@ class Crowd:
         at = Place(0, self.called)
         open_ms, admitted = int(self.seconds * 1000), len(self.starts)
         turnout.see(
-            Look(open_ms, "epoch", at, self.called, admitted, self.sessions, self.capacity, self.rate_per_second)
+            Look(
+                open_ms,
+                "epoch",
+                at,
+                self.called,
+                admitted,
+                self.sessions,
+                self.capacity,
+                self.rate_per_second,
+                len(self._door),
+            )
         )
         marks = turnout.marks
         turnout.learn([self._answered(after.rank, upto.rank) for after, upto in pairwise(marks)])

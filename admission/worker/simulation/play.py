@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import pairwise
 from statistics import fmean
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from admission.worker.simulation.waits import Waits
 from admission.worker.steering import INTERVAL_SECONDS
 
 _LAST = 1 / 3  # of a scenario: what has had time to settle is judged by it
-_SWING = 1 / 3
+_SWING, _JUMP = 1 / 3, 0.1
 
 
 class Moment(NamedTuple):
@@ -50,9 +50,9 @@ class Verdict(NamedTuple):
         bad_seconds: time in which more than 1 % failed, or answers took four times as long as on an idle site.
         settle_seconds: after what changed at once, the longest time until that ended.
         failed_ratio: of all answers.
-        swings: while the site stayed the same, how often the allowed sessions fell by more than a third (± 20 % about a
-            middle) and came back: the most of any such time. Once is what a loss of the site asks for; again and again
-            is a limit cycle.
+        swings: while the site did not change at once, how often the allowed sessions, by what it could bear, fell by
+            more than a third (± 20 % about a middle) and came back: the most of any such time. Once is what a loss of
+            the site asks for; again and again is a limit cycle.
         held_ratio: of the waits told to people, those that were within their range; 0 to 1.
     """
 
@@ -127,22 +127,25 @@ def judge(scenario: Scenario, day: Day) -> Verdict:
         bad_seconds=INTERVAL_SECONDS * sum(each.bad for each in moments),
         settle_seconds=max((_settle_seconds(scenario, moments, change) for change in scenario.changes), default=0.0),
         failed_ratio=sum(each.error_ratio * each.use for each in moments) / answers,
-        swings=max(_swings([each.allowed for each in same]) for same in _same_site(scenario, moments)),
+        swings=max(_swings(allowed) for allowed in _same_site(scenario, moments)),
         held_ratio=day.held_ratio,
     )
 
 
-def _same_site(scenario: Scenario, moments: Sequence[Moment]) -> Iterator[list[Moment]]:
-    """The moments, parted where the site, or what is heard of it, changes."""
+def _same_site(scenario: Scenario, moments: Sequence[Moment]) -> Iterator[list[float]]:
+    """What was allowed, by what the site could bear, parted where that jumps, or where it is heard again or no more."""
+    amid = [moment.seconds - INTERVAL_SECONDS / 2 for moment in moments]
+    power, heard = [scenario.power_ratio(each) for each in amid], [scenario.heard(each) for each in amid]
+    begins = [
+        at
+        for at in range(1, len(moments))
+        if abs(power[at] - power[at - 1]) > _JUMP * power[at - 1] or heard[at] != heard[at - 1]
+    ]
+    for begin, end in pairwise([0, *begins, len(moments)]):
+        yield [moments[at].allowed / power[at] for at in range(begin, end)]
 
-    def site(moment: Moment) -> tuple[float, bool]:
-        amid = moment.seconds - INTERVAL_SECONDS / 2
-        return scenario.power_ratio(amid), scenario.heard(amid)
 
-    return (list(same) for _, same in groupby(moments, key=site))
-
-
-def _swings(allowed: Sequence[int]) -> int:
+def _swings(allowed: Sequence[float]) -> int:
     """How often it fell by more than a third, and came back."""
     peak = low = allowed[0]
     swings, fallen = 0, False

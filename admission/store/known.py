@@ -1,0 +1,49 @@
+"""What all verbs on Redis share: the connection, and what this process last saw of each event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from admission.core.line import Line
+from admission.core.record import EventRecord
+from admission.store.connection import Connection
+from admission.store.keys import EventKeys
+from admission.store.protocol import Seal, Snapshot
+from admission.store.reading import SEEN_NOTHING
+from admission.store.scripts import script
+
+
+class Known:
+    """One event's keys, and what this process last saw of it, which goes along in every call."""
+
+    def __init__(self, slug: str) -> None:
+        self.keys = EventKeys(slug)
+        self.seen: Snapshot | None = None
+        self.record: EventRecord | None = None
+        self.line = Line()
+        self.folded = SEEN_NOTHING
+        self.open_ms = -1
+
+
+class OnRedis:
+    """Verbs on one Redis.
+
+    Args:
+        seal: signs and reads records of events.
+    """
+
+    def __init__(self, connection: Connection, seal: Seal) -> None:
+        self._redis = connection
+        self._seal = seal
+        self._known: dict[str, Known] = {}
+
+    def _event(self, slug: str) -> Known:
+        if slug not in self._known:
+            self._known[slug] = Known(slug)
+        return self._known[slug]
+
+    async def _mutate(self, verb: str, event: Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
+        """Run a verb behind the prelude, which reads the first two keys and arguments."""
+        keys = [event.keys.event, event.keys.line, *keys]
+        return await self._redis.run(script(verb), keys, [event.line.epoch, event.folded, *args], size=size)
