@@ -30,9 +30,6 @@ from antrean.connectors.vitals import Vitals
 # The session of whoever makes this request; absent on a public path asked for without a pass.
 SESSION = web.RequestKey("antrean_session", DoorSession)
 
-# Whether this request reported the end of its session.
-_ENDED = web.RequestKey("antrean_ended", bool)
-
 # Seconds that a stopping site gives its last reports; they are on disk anyhow.
 DRAIN_SECONDS = 5.0
 
@@ -46,8 +43,9 @@ class Antrean:
     """The protection of one site: what its handlers talk to.
 
     Weakness: a session that completed keeps its door open until it expires; what it may still do is for the
-    site to decide. Where the site renews and no gateway can be told of it for longer than a session, people whose
-    sessions were renewed are inside without being counted.
+    site to decide. Where the site renews, so does one that the gateway turns out not to count any more: it is
+    renewed no more, and expires at most one session after its last heartbeat. People whose sessions are renewed while
+    no gateway can be told of it, for longer than a session, are inside without being counted.
     """
 
     def __init__(
@@ -80,9 +78,7 @@ class Antrean:
         await self._report("revoked", request)
 
     async def _report(self, kind: Kind, request: web.Request) -> None:
-        session = request[SESSION].session
-        request[_ENDED] = True
-        await asyncio.to_thread(self.outbox.add, kind, session)
+        await asyncio.to_thread(self.outbox.add, kind, request[SESSION].session)
 
     async def lifespan(self, _: web.Application) -> AsyncIterator[None]:
         """A cleanup context: fetches keys and sends reports while the site runs."""
@@ -113,30 +109,29 @@ class Antrean:
         return self._answer(verdict, html=visit.html)
 
     async def _go(self, go: Go, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The site's own answer, with the door cookie where the session is renewed or was ended meanwhile."""
+        """The site's own answer, with the door cookie where the session is renewed."""
         try:
             response = await self._handle(request, handler)
         except web.HTTPException as answer:
-            await self._keep_door(go, request, answer)
+            await self._renew(go, answer)
             raise
-        await self._keep_door(go, request, response)
+        await self._renew(go, response)
         return response
 
-    async def _keep_door(self, go: Go, request: web.Request, response: web.StreamResponse) -> None:
-        ends = _ENDED in request
-        cookie = self._door.ending(request[SESSION], time.time()) if ends else go.renewal
-        if cookie is None or not _takes_cookies(response):
+    async def _renew(self, go: Go, response: web.StreamResponse) -> None:
+        """Set the door cookie anew where that is due, the answer can take it, and the session has not ended."""
+        if go.session is None or go.renewal is None or not _takes_cookies(response):
             return
-        if not ends:
-            try:
-                await asyncio.to_thread(self.outbox.add, "heartbeat", request[SESSION].session)
-            except sqlite3.Error as error:  # what the applicant asked for is done: the answer must not be lost for it
-                log.error("a session is not renewed, the outbox cannot be written: %s", error)
+        try:
+            if not await asyncio.to_thread(self.outbox.renew, go.session.session):
                 return
+        except sqlite3.Error as error:  # what the applicant asked for is done: the answer must not be lost for it
+            log.error("a session is not renewed, the outbox cannot be written: %s", error)
+            return
         control = response.headers.get(hdrs.CACHE_CONTROL, "")
-        if "private" not in control and "no-store" not in control:
+        if "private" not in control.lower() and "no-store" not in control.lower():
             response.headers[hdrs.CACHE_CONTROL] = f"{control}, private" if control else "private"
-        self._set(response, cookie)
+        self._set(response, go.renewal)
 
     async def _handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The site's own answer, counted where its people are: public paths are probes and the like."""
@@ -209,14 +204,16 @@ def protect(
             proxy is often wrong.
         entry: path where people start who cannot be sent back to what they asked for.
         public: paths that need no pass; `/static/*` stands for all below it.
-        outbox: file that keeps reports until the gateway has heard them; on a disk that lasts.
+        outbox: file that keeps reports until the gateway has heard them, and which sessions have ended; on a disk that
+            lasts, one for all processes of the site on a machine.
         secure_cookies: False only over plain HTTP off loopback, where browsers drop Secure cookies.
         on_enter: awaited with the session each time a pass opens the door.
         tells_health: tell the gateway once a second how many answers were errors and how long they took, for the
             event's control law; needs the origin key.
         renews: the time of a session begins anew by requests of its applicant, once less than three quarters are
             left: the answer sets the door cookie anew, and a heartbeat tells the gateway. Needs the origin key.
-            Answers that have begun, or that shared caches may keep (`public`, `s-maxage`), renew nothing.
+            Answers that have begun, or that shared caches may keep (`public`, `s-maxage`), renew nothing; nor is a
+            session renewed once its end was reported, or once the gateway did not take a heartbeat of it.
 
     Raises: ValueError for a short secret, an address that is none, or renewals without an origin key;
         sqlite3.Error for an unusable outbox.
@@ -252,7 +249,7 @@ def _visit(request: web.Request) -> Visit:
 
 def _takes_cookies(response: web.StreamResponse) -> bool:
     """Whether a cookie can still be set on an answer, and one person's cookie should be: not where many share it."""
-    control = response.headers.get(hdrs.CACHE_CONTROL, "")
+    control = response.headers.get(hdrs.CACHE_CONTROL, "").lower()
     return not (response.prepared or "public" in control or "s-maxage" in control)
 
 

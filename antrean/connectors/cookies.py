@@ -28,8 +28,7 @@ class DoorSession:
         event: slug of the event.
         session: 16 characters of base64url.
         session_started_us: microseconds, by the clock of the gateway's store: when the place was claimed, or of the
-            last heartbeat before the pass. After a renewal: when that was, by the site's clock. Where a site renews and
-            has reported an end: the same as `session_expires_us`.
+            last heartbeat before the pass. After a renewal: when that was, by the site's clock.
         session_expires_us: the same clock; the door closes then.
         group: whose quota the seat is of, and all that this applicant may register for; '' without groups.
     """

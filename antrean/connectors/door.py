@@ -41,8 +41,8 @@ class Go:
 
     Args:
         session: who is inside; None only on a public path.
-        renewal: to be set with the site's answer, unless this request ends the session, and told by a heartbeat; None
-            where it is not due, or the site does not renew.
+        renewal: to be set with the site's answer if the outbox takes a heartbeat of it: only the outbox knows whether
+            the session has ended. None where it is not due, or the site does not renew.
     """
 
     session: DoorSession | None
@@ -115,15 +115,6 @@ class Door:
             return Refuse(401, "pass-missing", self._addresses.waiting_page(visit, None))
         nonce = self._nonce(visit)
         return Redirect(self._addresses.waiting_page(visit, nonce.hash), (self._cookies.write_nonce(nonce),))
-
-    def ending(self, session: DoorSession, now: float) -> SetCookie | None:
-        """The door cookie of somebody whose end was reported: open until the session expires, and never renewed.
-
-        None where the site does not renew.
-        """
-        if not self._renews:
-            return None
-        return self._cookies.write_door(replace(session, session_started_us=session.session_expires_us), now)
 
     def _renewal(self, session: DoorSession, now: float) -> SetCookie | None:
         length_us = session.session_expires_us - session.session_started_us

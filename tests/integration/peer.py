@@ -19,7 +19,8 @@ class PeerGateway:
     """Answers as the gateway's contract says, remembers what it was asked, and fails on demand.
 
     `failures` holds HTTP statuses for the next reports; 0 takes the reports in and cuts the connection
-    without an answer; `failure_headers` go along. `poison` is a session whose reports are refused as malformed.
+    without an answer; `failure_headers` go along. `poison` is a session, or a kind, whose reports are refused as
+    malformed. `heartbeat_result` is what becomes of every heartbeat.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,7 @@ class PeerGateway:
         self.counted: dict[str, dict[str, str]] = {}
         self.failures: deque[int] = deque()
         self.poison = ""
+        self.heartbeat_result = "heartbeat"
         self.failure_headers: dict[str, str] = {}
 
     def token(self, nonce_hash: str | None, *, event: str = EVENT) -> str:
@@ -69,13 +71,15 @@ class PeerGateway:
             return web.json_response({"results": []})
         self.calls.append(reports)
         failure = self.failures.popleft() if self.failures else 200
-        if any(report["session"] == self.poison for report in reports):
+        if any(self.poison in (report["session"], report["kind"]) for report in reports):
             failure = 422
         if failure not in (0, 200):
             return web.json_response({"status": failure}, status=failure, headers=self.failure_headers)
         results = []
         for report in reports:
             result = "repeated" if report["id"] in self.counted else report["kind"]
+            if report["kind"] == "heartbeat":
+                result = self.heartbeat_result
             self.counted.setdefault(report["id"], report)
             results.append({"id": report["id"], "result": result})
         if failure == 0 and request.transport is not None:

@@ -6,37 +6,23 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from antrean.connectors.link import GatewayLink
-from antrean.connectors.outbox import BACKOFF_LAST_SECONDS, BATCH_MAX, Outbox, _backoff_seconds
+from antrean.connectors.outbox import BACKOFF_LAST_SECONDS, BATCH_MAX, Kind, Outbox, _backoff_seconds
 from tests.eventually import eventually
-from tests.integration.peer import EVENT, ORIGIN_KEY, PeerGateway, peer_gateway
-
-
-def session(number: int) -> str:
-    return f"{number:016d}"
+from tests.integration.outboxes import outbox, session
+from tests.integration.peer import ORIGIN_KEY, PeerGateway, peer_gateway
 
 
 @pytest.fixture
 async def peer() -> AsyncIterator[PeerGateway]:
     async with peer_gateway() as running:
         yield running
-
-
-@asynccontextmanager
-async def outbox(path: Path, gateway: str, *, start: bool = True) -> AsyncIterator[Outbox]:
-    box = Outbox(path / "outbox.sqlite3", GatewayLink(gateway, ORIGIN_KEY), EVENT)
-    if start:
-        box.start()
-    try:
-        yield box
-    finally:
-        await asyncio.to_thread(box.close, drain_seconds=5)
 
 
 async def test_a_report_arrives_with_the_key_and_is_forgotten(peer: PeerGateway, tmp_path: Path) -> None:
@@ -60,9 +46,12 @@ async def test_reports_go_in_order_in_batches_of_at_most_a_hundred(peer: PeerGat
 
 async def test_the_same_report_twice_is_one(peer: PeerGateway, tmp_path: Path) -> None:
     async with outbox(tmp_path, peer.address, start=False) as box:
-        for kind in ("completed", "left", "completed"):
+        for number in (2, 2):
+            assert box.renew(session(number))
+        kinds: tuple[Kind, ...] = ("completed", "left", "completed")
+        for kind in kinds:
             box.add(kind, session(1))
-        assert box.waiting() == 2
+        assert box.waiting() == 3
 
 
 async def test_an_answer_that_was_lost_counts_nobody_twice(peer: PeerGateway, tmp_path: Path) -> None:

@@ -216,17 +216,6 @@ def test_a_session_that_is_over_is_not_renewed() -> None:
 
 def test_a_site_that_does_not_renew_sets_no_cookie_again() -> None:
     assert decide(visit(door=OPEN), now=NOW + 899) == Go(SESSION)
-    assert door().ending(SESSION, NOW) is None
-
-
-def test_a_session_whose_end_was_reported_stays_open_until_it_expires_and_is_never_renewed() -> None:
-    ending = renewing().ending(SESSION, NOW + 300)
-    assert ending is not None and ending.max_age_seconds == 600
-    for after in (300, 600, 899.9):
-        verdict = decide(visit(door=ending.value), renewing(), now=NOW + after)
-        assert isinstance(verdict, Go) and verdict.renewal is None
-        assert verdict.session is not None and verdict.session.session == SESSION.session
-    assert isinstance(decide(visit(door=ending.value), renewing(), now=NOW + 900), Redirect)
 
 
 def test_every_change_of_the_door_cookie_closes_it() -> None:
