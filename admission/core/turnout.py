@@ -154,6 +154,7 @@ class Turnout:
         """How many are on their way, in seconds of what the origin takes; not fewer because the door was empty."""
         at_door = self._look.at_door if self._look else 0
         on_their_way = max(0.0, self.expected - at_door) / max(self.takes_per_second, 1e-9)
+        on_their_way = min(on_their_way, _COME_SECONDS * self._stretch)  # nobody enters: that tells nothing of them
         before = self._usual if self._usual is not None else on_their_way
         weight = self._nearer(_USUAL_SECONDS) if at_door else float(on_their_way > before)
         self._usual = before + weight * (on_their_way - before)

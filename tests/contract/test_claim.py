@@ -79,7 +79,7 @@ async def test_an_odd_rate_never_gains_by_rounding(store: RedisStore, redis_serv
     assert spent_us >= len(guests) * 1_000_000 / 3000
 
 
-@pytest.mark.promise("A1")
+@pytest.mark.promise("A1", "A5")
 async def test_idle_time_is_not_stored_beyond_the_burst(store: RedisStore, redis_server: RedisServer) -> None:
     hall = await Hall(store).open(rate_per_second=5, burst=3)
     guests = await hall.join_all(range(1, 51))

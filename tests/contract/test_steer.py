@@ -75,6 +75,7 @@ async def test_by_hand_the_operator_s_bounds_are_all(store: RedisStore, redis_se
     assert await inside(hall, redis_server) == 20
 
 
+@pytest.mark.promise("C3")
 async def test_one_worker_at_a_time_steers_and_the_next_one_takes_over(store: RedisStore) -> None:
     hall = await Hall(store).open(**FAST)
     assert await store.steer(hall.slug, "one", LEASE_SECONDS, ALLOWANCE)

@@ -112,7 +112,7 @@ async def test_a_worker_that_starts_in_a_pause_goes_on_with_it(scene: Scene) -> 
     assert scene.second.steering.leads
 
 
-@pytest.mark.promise("A6")
+@pytest.mark.promise("A6", "C3")
 async def test_the_next_worker_goes_on_where_the_first_one_stood(scene: Scene) -> None:
     for _ in range(6):
         await scene.interval(GOOD)
