@@ -206,7 +206,7 @@ class Room:
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
-        seconds = poll_seconds(asks, expected_seconds, called=counts_down)
+        seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
         return Standing(
             event=self.event.slug,
             event_state=event_state,

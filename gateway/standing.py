@@ -112,4 +112,4 @@ def outlook_json(
 ) -> tuple[bytes, float]:
     """The wait of somebody who waits, as JSON, and the seconds between polls."""
     wait = encode(wait_of(state, expected_seconds, headroom_ratio))
-    return wait, poll_seconds(own_state, expected_seconds, called=False)
+    return wait, poll_seconds(own_state, expected_seconds, called=False, headroom_ratio=headroom_ratio)

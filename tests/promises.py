@@ -29,7 +29,7 @@ PROMISES = {
     "A7": "Blind is safe: an automatic law that hears nothing of the origin lets in at most a fifth of the rate, "
     "within three intervals; without Redis nobody is let in",
     "A8": "Trouble at the origin at least halves the rate of an automatic law within two intervals; nine tenths are "
-    "back in four minutes, and nothing swings by more than a fifth",
+    "back in three minutes, and nothing swings by more than a fifth",
     "A9": "An automatic law begins with a tenth of the capacity and adds at most a tenth an interval",
     "A10": "With 0 to 60 % no-shows as many enter in ten seconds as the rate says, within 2 % or two people, once it "
     "is known who comes: in 99 of 100 windows, at 20 a second and more",

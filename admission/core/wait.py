@@ -90,12 +90,15 @@ _CALLED_SECONDS = 3.0
 _IDLE_SECONDS = {EventState.PAUSED: 20.0, EventState.FULL: 120.0, EventState.CLOSED: 300.0}
 
 
-def poll_seconds(state: EventState, wait_seconds: int | None, *, called: bool) -> float:
+def poll_seconds(
+    state: EventState, wait_seconds: int | None, *, called: bool, headroom_ratio: float | None = None
+) -> float:
     """Seconds between polls: half of the expected wait, so that a place is asked for a few times only.
 
     Args:
         wait_seconds: expected wait or, before the opening, time until it; None when unknown.
         called: the applicant has been called and only watches the deadline.
+        headroom_ratio: see Pace.headroom; None: no law steers. So much sooner than expected the call may come.
 
     Returns: 1 to 300, at most one minute within half an hour of the front.
     """
@@ -107,7 +110,7 @@ def poll_seconds(state: EventState, wait_seconds: int | None, *, called: bool) -
         return POLL_NEAR_SECONDS
     near = POLL_NEAR_SECONDS if wait_seconds <= NEAR_FRONT_SECONDS else wait_seconds / 30
     # The opening calls only a few: nobody needs to be there in that second, and so nobody asks more often before it.
-    soon = near if state in BEFORE_OPENING else max(_SOONEST_SECONDS, wait_seconds / 2)
+    soon = near if state in BEFORE_OPENING else max(_SOONEST_SECONDS, wait_seconds / 2 / (headroom_ratio or 1.0))
     return min(soon, near, POLL_FAR_SECONDS)
 
 

@@ -103,6 +103,8 @@ def test_far_back_polls_are_rare_and_half_the_wait_near_the_front() -> None:
 
     assert (at(86_400), at(3600), at(40), at(0), at(None)) == (300, 120, 20, 1, 60)
     assert poll_seconds(EventState.OPEN, 86_400, called=True) == 3
+    assert poll_seconds(EventState.OPEN, 40, called=False, headroom_ratio=4.0) == 5, "a law may let go at once"
+    assert poll_seconds(EventState.SCHEDULED, 40, called=False, headroom_ratio=4.0) == 60
 
 
 def test_jitter_spreads_by_a_fifth_to_either_side() -> None:
