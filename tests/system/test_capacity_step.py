@@ -33,7 +33,7 @@ async def test_half_of_the_site_is_lost_and_comes_back(measured: Measured) -> No
         f"{admitted:.1f}/s and {refused:.1%} refused from 40 s on; "
         f"back to 90 % {found.back_after_seconds:.0f} s after its return, swing ±{found.swing_ratio:.0%}",
     )
-    measured("A10", f"after that: {found.accurate_ratio:.0%} of the windows of 10 s accurate")
+    measured("A10", f"a real site that lost half, minutes later: {found.accurate_ratio:.0%} of the windows accurate")
     assert found.windows == []
     assert found.accurate_ratio >= ACCURATE
     assert found.halved_after_seconds <= HALVED_SECONDS
