@@ -20,7 +20,7 @@ from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
 from admission.core.quota import Hope
 from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
-from admission.core.wait import Pace, poll_seconds, spread, wait_range
+from admission.core.wait import Pace, poll_seconds, spread
 from admission.store.protocol import Call, Holder, Snapshot
 from antrean.draw import Permutation
 from gateway.seats import group_full, hope_of, seats_left
@@ -233,11 +233,7 @@ class Room:
             return []
         now = self._taken_at
         outcomes = self._forecasts.come_true(now, self.line.serving)
-        ahead = self._forecasts.pick(now, self.line.waiting)
-        expected_seconds = None if ahead is None else self._pace.wait_seconds(ahead)
-        if ahead is not None and expected_seconds is not None:
-            told = wait_range(expected_seconds, self._headroom_ratio)
-            self._forecasts.note(now, self.line.mark_after(ahead + 1), expected_seconds, told)
+        self._forecasts.watch(now, self.line.waiting, self._pace, self._headroom_ratio, self.line.mark_after)
         return outcomes
 
     def progress_ratio(self, ticket: Ticket) -> float | None:

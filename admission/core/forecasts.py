@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
 from typing import NamedTuple
 
 from admission.core.line import Place
+from admission.core.wait import Pace, wait_range
 
 HELD, EARLY, LATE = "held", "early", "late"
 _EVERY_SECONDS = 10.0
@@ -68,6 +70,21 @@ class Forecasts:
             expected_seconds, told: its wait, and the range that is told of it.
         """
         heappush(self._told, _Told(place, now, expected_seconds, *told))
+
+    def watch(
+        self, now: float, waiting: int, pace: Pace, headroom_ratio: float | None, place_of: Callable[[int], Place]
+    ) -> None:
+        """Watch one more place when one is due, with what is told there of its wait.
+
+        Args:
+            now, waiting: see pick.
+            headroom_ratio: see wait_range.
+            place_of: the place so many people behind the mark.
+        """
+        ahead = self.pick(now, waiting)
+        expected_seconds = None if ahead is None else pace.wait_seconds(ahead)
+        if ahead is not None and expected_seconds is not None:
+            self.note(now, place_of(ahead + 1), expected_seconds, wait_range(expected_seconds, headroom_ratio))
 
     def come_true(self, now: float, serving: Place) -> list[Outcome]:
         """Those that the mark has reached since."""

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.applicants import Api, Browser, new_key
 from tests.integration.deployment import Deployment, Gateway
+from tests.integration.peer import PeerGateway, peer_gateway
 from tests.servers import RedisServer
 
 
@@ -53,6 +54,13 @@ async def session(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
         gateway.url, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=30)
     ) as opened:
         yield opened
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[PeerGateway]:
+    """A gateway of our own making, for connectors: it answers as the test wants."""
+    async with peer_gateway() as running:
+        yield running
 
 
 BrowserMaker = Callable[..., Browser]

@@ -24,12 +24,6 @@ SECRET = "x" * 32
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
-@pytest.fixture
-async def peer() -> AsyncIterator[PeerGateway]:
-    async with peer_gateway() as running:
-        yield running
-
-
 @asynccontextmanager
 async def protected(gateway: str, path: Path, **options: Any) -> AsyncIterator[tuple[str, Antrean]]:
     app = web.Application()

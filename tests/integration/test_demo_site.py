@@ -32,12 +32,6 @@ GOOD = {
 HTML = {"Accept": "text/html", "Accept-Language": "id"}
 
 
-@pytest.fixture
-async def peer() -> AsyncIterator[PeerGateway]:
-    async with peer_gateway() as running:
-        yield running
-
-
 @asynccontextmanager
 async def demo(gateway: str, path: Path, **options: Any) -> AsyncIterator[str]:
     settings: dict[str, Any] = {"work_seconds": 0.0, "secure_cookies": False, "origin_key": ORIGIN_KEY}

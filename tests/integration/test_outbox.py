@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,12 +16,6 @@ from antrean.connectors.outbox import BACKOFF_LAST_SECONDS, BATCH_MAX, Kind, Out
 from tests.eventually import eventually
 from tests.integration.outboxes import outbox, session
 from tests.integration.peer import ORIGIN_KEY, PeerGateway, peer_gateway
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[PeerGateway]:
-    async with peer_gateway() as running:
-        yield running
 
 
 async def test_a_report_arrives_with_the_key_and_is_forgotten(peer: PeerGateway, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,13 +12,7 @@ from antrean.connectors.link import GatewayLink
 from antrean.connectors.outbox import Kind, Outbox
 from tests.eventually import eventually
 from tests.integration.outboxes import outbox, session
-from tests.integration.peer import EVENT, PeerGateway, peer_gateway
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[PeerGateway]:
-    async with peer_gateway() as running:
-        yield running
+from tests.integration.peer import EVENT, PeerGateway
 
 
 @pytest.mark.parametrize("kind", ["completed", "left", "revoked"])

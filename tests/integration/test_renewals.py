@@ -23,16 +23,10 @@ from tests.eventually import eventually
 from tests.integration import peer as peers
 from tests.integration.applicants import Api
 from tests.integration.deployment import Deployment, Gateway
-from tests.integration.peer import EVENT, ORIGIN_KEY, PeerGateway, peer_gateway, serving
+from tests.integration.peer import EVENT, ORIGIN_KEY, PeerGateway, serving
 
 SECRET = "x" * 32
 HTML = {"Accept": "text/html"}
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[PeerGateway]:
-    async with peer_gateway() as running:
-        yield running
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from admission.core.forecasts import HELD, Forecasts
 from admission.core.line import Place
-from admission.core.wait import Pace, wait_range
+from admission.core.wait import Pace
 
 
 class Waits:
@@ -34,11 +34,9 @@ class Waits:
         outcomes = self._forecasts.come_true(now, Place(0, called))
         self._held += sum(outcome.result == HELD for outcome in outcomes)
         self._known += len(outcomes)
-        ahead = self._forecasts.pick(now, int(pace.per_second * (self._seconds - now)))
-        expected_seconds = None if ahead is None else pace.wait_seconds(ahead)
-        if ahead is not None and expected_seconds is not None:
-            told = wait_range(expected_seconds, pace.headroom(rate) if self._steered else None)
-            self._forecasts.note(now, Place(0, called + ahead + 1), expected_seconds, told)
+        waiting = int(pace.per_second * (self._seconds - now))
+        headroom_ratio = pace.headroom(rate) if self._steered else None
+        self._forecasts.watch(now, waiting, pace, headroom_ratio, lambda people: Place(0, called + people))
 
     @property
     def held_ratio(self) -> float:
