@@ -254,6 +254,14 @@ def test_it_comes_back_from_a_single_session(capacity: int) -> None:
     assert allowance.sessions >= capacity / 2
 
 
+def test_trouble_with_hardly_anybody_inside_leaves_a_quick_way_back_to_a_tenth() -> None:
+    law = Aimd()
+    law.decide(interval(0), BOUNDS)
+    cut = law.decide(interval(2, errors=50), BOUNDS)
+    back = [law.decide(interval(cut.sessions), BOUNDS) for _ in range(3)][-1]
+    assert (cut.sessions, back.sessions, back.reason) == (20, 100, "coming-back")
+
+
 def test_what_was_seen_before_a_cut_was_followed_makes_no_further_one() -> None:
     law = Aimd()
     warmed(law)

@@ -99,6 +99,18 @@ def test_a_room_tells_a_wider_wait_while_a_law_steers_and_finds_out_whether_it_h
     assert max(outcome.error_ratio for outcome in outcomes) < 0.2
 
 
+@pytest.mark.parametrize(("called", "allowed", "expected"), [(10_000, 10.0, 4_000), (0, 10.0, 5_000), (0, 0.0, 10_000)])
+def test_a_room_that_has_seen_nothing_yet_tells_by_what_is_allowed(called: int, allowed: float, expected: int) -> None:
+    """Also in mid-event, and while the site asks for a pause: then by what goes with the sessions, 5 a second."""
+    event = EVENT.model_copy(
+        update={"opens_at": None, "closes_at": None, "rate_per_second": 50.0, "capacity": 100, "law": "aimd"}
+    )
+    made = Room(EventRecord(version=1, event=event, pepper="p"), b"p" * 32, monotonic=lambda: 0.0)
+    made.take(_called(made, 0.0, called, allowed))
+    told = made.standing(Ticket(EVENT.slug, "1-a", 50_000, 0)).wait_seconds
+    assert told is not None and told.high == pytest.approx(1.7 * expected, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("trace", "state", "told"),
     [
