@@ -1,13 +1,16 @@
-"""The data folder: secrets of the deployment, records of its events and the entry lists of their draws, as files."""
+"""The data folder: secrets of the deployment, records, lines and entry lists of its events, as files."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +25,7 @@ from admission.keyring import Keyring, RecordSeal
 from antrean.passes import new_key
 
 _KEY_BYTES = 32
+_KEEP_LINE_SECONDS = 1.0
 
 
 def _encode(data: bytes) -> str:
@@ -189,6 +193,46 @@ class RecordFiles:
         except (OSError, ConfigurationError) as error:
             problem = f"{path}: the event's record cannot be kept ({type(error).__name__}); Redis alone holds it"
             raise ConfigurationError([problem]) from error
+
+
+class LineFiles:
+    """What processes last saw of the lines, one file an event, a second old at most.
+
+    With it, processes that start beside an empty Redis know where the line stood.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "lines"
+        self._kept: dict[str, tuple[float, bytes]] = {}
+
+    def _path(self, record: EventRecord) -> Path:
+        return self._folder / f"{record.event.slug}.{int(record.created_at.timestamp())}.json"
+
+    def read(self, record: EventRecord) -> bytes | None:
+        """What was kept of an event's line; None when there is nothing that can be read."""
+        try:
+            return self._path(record).read_bytes()
+        except OSError:
+            return None
+
+    async def keep(self, record: EventRecord, seen: bytes | None) -> None:
+        """Write what was seen, where it is something else than a second ago.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        slug, now = record.event.slug, time.monotonic()
+        kept_at, kept = self._kept.get(slug, (-inf, b""))
+        if seen is None or seen == kept or now - kept_at < _KEEP_LINE_SECONDS:
+            return
+        self._kept[slug] = now, kept  # one that fails is tried again in a second
+        await asyncio.to_thread(self._write, record, seen)
+        self._kept[slug] = now, seen
+
+    def _write(self, record: EventRecord, seen: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(self._path(record)) as file:
+            file.write(seen)
 
 
 class EntryFiles:

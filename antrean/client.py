@@ -103,7 +103,7 @@ class Joined:
 
     ticket: str
     recovery_code: str | None
-    epoch: str
+    epoch: int
     number: int
     group: str | None
     created: bool
@@ -140,7 +140,8 @@ class Status:
     opens_at: str | None
     postponed_from: str | None
     wave: int
-    epoch: str | None
+    epoch: int | None
+    learning_until: str | None
     serving: Place
     segments: tuple[Segment, ...]
     seats: dict[str, Any] | None
@@ -218,6 +219,7 @@ class Client:
             postponed_from=answer["postponed_from"],
             wave=answer["wave"],
             epoch=answer["epoch"],
+            learning_until=answer["learning_until"],
             serving=Place(**answer["serving"]),
             segments=tuple(Segment(**segment) for segment in answer["segments"]),
             seats=answer["seats"],

@@ -16,14 +16,17 @@ import structlog
 from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
 from admission.core.nik import Nik
 from admission.core.record import EventRecord
-from admission.data_dir import RecordFiles
+from admission.core.ticket import Ticket
+from admission.data_dir import LineFiles, RecordFiles
 from admission.keyring import Keyring, unwrap
 from admission.settings import Settings
 from admission.store.batch import Batcher
-from admission.store.protocol import Store
+from admission.store.protocol import BATCH_LIMIT, Store
 from admission.store.restore import Restorer
 from gateway.answers import joined_json
 from gateway.browser import Cookies
+from gateway.contact import Contact
+from gateway.journals import Journals
 from gateway.metrics import GatewayMetrics
 from gateway.pages import Pages
 from gateway.receipts import Receipts
@@ -71,7 +74,8 @@ class Gateway:
         self.keyring = read_keyring()
         self.cookies = Cookies(secure=settings.secure_cookies)
         self.tickets = TicketReader(self.keyring.tickets, self.cookies)
-        self.verbs = Verbs(store, self.keyring)
+        self.journals = Journals(settings.data_dir, store)
+        self.verbs = Verbs(store, self.keyring, self.journals)
         self._restorer = Restorer(store)
         self.receipts = Receipts(store)
         self.pages = Pages()
@@ -82,7 +86,8 @@ class Gateway:
         self._read_keyring = read_keyring
         self._answered_at = -inf
         self._name = secrets.token_hex(4)
-        self._told_at_door: dict[str, int] = {}
+        self._contact = Contact(time.monotonic())
+        self._lines = LineFiles(settings.data_dir)
 
     def room(self, slug: str) -> Room:
         """The room of an event.
@@ -95,14 +100,20 @@ class Gateway:
             raise Refused("event-unknown")
         return room
 
-    def join(self, room: Room, nik: Nik | None, browser_key: str, chosen: str | None = None) -> Awaitable[Seated]:
+    def join(
+        self, room: Room, nik: Nik | None, browser_key: str, chosen: str | None = None, held: Ticket | None = None
+    ) -> Awaitable[Seated]:
         """Take a place, or find the one of this browser again; joins in flight travel together.
+
+        Args:
+            held: the ticket that the browser has for this event already.
 
         Raises:
             Refused: see Verbs.refuse_join and Event.group_of.
         """
+        self._contact.requests += 1
         self.verbs.refuse_join(room, nik)
-        return self._joins[room.event.slug].ask(Joiner(nik, browser_key, room.event.group_of(nik, chosen)))
+        return self._joins[room.event.slug].ask(Joiner(nik, browser_key, room.event.group_of(nik, chosen), held))
 
     async def _join(self, room: Room, joiners: list[Joiner]) -> list[Seated]:
         """Handle joins together: one by one every step would find the processor's caches cold (see ADR 11)."""
@@ -137,11 +148,14 @@ class Gateway:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.journals.close()
             await self.store.close()
 
     def _open_room(self, record: EventRecord) -> Room:
         self.keyring = self._read_keyring()
         room = Room(record, unwrap(record.pepper, self.keyring.wrapping))
+        if seen := self._lines.read(record):
+            self.store.recall(record.event.slug, record, seen)
         self.rooms[record.event.slug] = room
         self._joins[record.event.slug] = Batcher(partial(self._join, room))
         self.metrics.show_event(record.event.slug)
@@ -190,22 +204,40 @@ class Gateway:
             room = self._open_room(snapshot.record)
         elif snapshot.record.pepper != room.record.pepper:
             raise ConfigurationError(["the event was created anew with another pepper: restart the gateways"])
+        another_life = snapshot.line.epoch != room.line.epoch and snapshot.line.newcomers_from is not None
         room.take(snapshot)
+        if another_life:
+            self.journals.give_back(room.record)
         self.metrics.observe_waits(slug, room.waits_come_true())
-        await self._tell_door(room)
+        await self._attend(room)
+        await self._give_back(room)
+        await self._keep_line(room)
         if snapshot.record.version != known_version:
             await asyncio.to_thread(self.files.keep, snapshot.record)
 
-    async def _tell_door(self, room: Room) -> None:
-        """Tell the workers how many wait at our door, as long as anybody does, and once that nobody does any more."""
-        slug, people = room.event.slug, self.verbs.at_door(room)
-        if not people and not self._told_at_door.get(slug):
-            return
+    async def _attend(self, room: Room) -> None:
+        """Say that applicants are answered, and how many wait at our door, as long as any reach us."""
+        self._contact.requests += self.tickets.reads
+        self.tickets.reads = 0
+        if self._contact.holds(time.monotonic()):
+            await self.store.attend(room.event.slug, self._name, self.verbs.at_door(room))
+
+    async def _give_back(self, room: Room) -> None:
+        """Give tickets back to Redis that it may have lost."""
+        pending = room.proofs.pending
+        while pending:
+            tickets = [pending.popleft() for _ in range(min(BATCH_LIMIT, len(pending)))]
+            try:
+                await self.store.remember(room.event.slug, [room.proof(ticket) for ticket in tickets])
+            except StoreUnavailable:
+                pending.extendleft(reversed(tickets))
+                raise
+
+    async def _keep_line(self, room: Room) -> None:
         try:
-            await self.store.note_door(slug, self._name, people)
-            self._told_at_door[slug] = people
-        except StoreUnavailable as error:  # a full memory refuses it: workers do without
-            log.warning("door-not-told", slug=slug, reason=error.reason)
+            await self._lines.keep(room.record, self.store.seen(room.event.slug))
+        except OSError as error:
+            log.error("line-not-kept", slug=room.event.slug, reason=str(error))
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()

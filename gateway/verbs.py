@@ -15,14 +15,15 @@ from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
-from admission.core.line import NOWHERE
+from admission.core.line import NOWHERE, began_at
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
 from admission.keyring import Keyring
 from admission.store.batch import Batcher
-from admission.store.protocol import Claimed, Entry, Holder, Store
+from admission.store.protocol import ADMITTED, LEFT, Claimed, Entry, Holder, Proof, Store
 from antrean.passes import PASS_LIFE_SECONDS, Pass, mint
 from gateway.door import Door
+from gateway.journals import Journals
 from gateway.room import Room
 from gateway.standing import Standing
 
@@ -36,11 +37,17 @@ _CLOSED_TO_JOINS = {
 
 
 class Joiner(msgspec.Struct, frozen=True):
-    """Somebody who asks for a place; `browser_key` is the secret of their browser, empty for none."""
+    """Somebody who asks for a place.
+
+    Args:
+        browser_key: the secret of their browser; empty for none.
+        held: the ticket that the browser brought, if it has one.
+    """
 
     nik: Nik | None
     browser_key: str
     group: str
+    held: Ticket | None = None
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -74,9 +81,10 @@ class _Event:
 class Verbs:
     """The verbs of applicants on one store, with one deployment's secrets."""
 
-    def __init__(self, store: Store, keyring: Keyring) -> None:
+    def __init__(self, store: Store, keyring: Keyring, journals: Journals) -> None:
         self._store = store
         self._keyring = keyring
+        self._journals = journals
         self._events: dict[str, _Event] = {}
 
     def refuse_join(self, room: Room, nik: Nik | None) -> None:
@@ -97,14 +105,22 @@ class Verbs:
         tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
         bindings = [binding_of(joiner.browser_key) for joiner in joiners]
         entries = [
-            Entry(session_of(slug, tag, "", 0) if tag else b"", check_of(binding), joiner.group)
+            Entry(session_of(slug, tag, 0, 0) if tag else b"", check_of(binding), joiner.group)
             for joiner, tag, binding in zip(joiners, tags, bindings, strict=True)
         ]
+        # Redis may have lost the place that a browser still holds: its ticket proves it.
+        held = [
+            each.held for each, tag in zip(joiners, tags, strict=True) if each.held and tag and each.held.tag == tag
+        ]
+        if held:
+            await self._store.remember(slug, [room.proof(ticket) for ticket in held])
         places = await self._store.join(slug, entries)
-        return [
+        issued = [
             self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)
             for at, tag, binding in zip(places, tags, bindings, strict=True)
         ]
+        self._journals.add(room.record, [room.proof(each.ticket) for each in issued if not each.known])
+        return issued
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
         """Bring a place to this device, with its NIK and recovery code.
@@ -115,16 +131,17 @@ class Verbs:
         event = room.event
         nik = parse_nik(nik_text)
         tag = tag_of(room.pepper, event.slug, nik.digits)
-        session = session_of(event.slug, tag, "", 0)
+        session = session_of(event.slug, tag, 0, 0)
         found = await self._store.find(event.slug, session)
-        epoch, number, group = found or ("", 0, "")
+        epoch, number, group = found or (0, 0, "")
         right = same_code(recovery_code(self._keyring.recovery, event.slug, tag, epoch, number), code)
         if not right or not found:
             raise Refused("recovery-refused")
         binding = binding_of(browser_key)
-        if not await self._store.rebind(event.slug, session, number, check_of(binding)):
+        if not await self._store.rebind(event.slug, session, found, check_of(binding)):
             raise Refused("recovery-refused")
-        at_ms = int(epoch[:13])  # the join itself is not stored; its epoch's beginning is the honest bound
+        # The join itself is not stored; its epoch's beginning is the honest bound.
+        at_ms = int(began_at(epoch).timestamp() * 1000)
         return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding, "", group), True)
 
     def _issue(self, ticket: Ticket, known: bool) -> Issued:
@@ -136,22 +153,18 @@ class Verbs:
             return None
         return recovery_code(self._keyring.recovery, ticket.event, ticket.tag, ticket.epoch, ticket.number)
 
-    def holder(self, room: Room, ticket: Ticket) -> Holder | None:
-        """A ticket as the store knows it; None while the line does not know its epoch."""
-        session = session_of(ticket.event, ticket.tag, ticket.epoch, ticket.number)
-        return room.holder(ticket, session, check_of(ticket.binding))
-
     async def standing(self, room: Room, ticket: Ticket) -> Standing:
         """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
         standing = room.standing(ticket)
-        if standing.state in _UNCALLED or (holder := self.holder(room, ticket)) is None:
+        if standing.state in _UNCALLED:
             return standing
+        holder = room.holder(ticket)
         try:
             trace = await self._event(room).looks.ask(holder)
         except StoreUnavailable:
             trace = UNKNOWN
         standing = room.standing(ticket, trace)
-        if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.passed:
+        if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.kept:
             with suppress(StoreUnavailable):  # else the next look notes it
                 await self._store.pass_over(room.event.slug, holder)
         if standing.state is ApplicantState.EXPIRED and room.line.entry(ticket.epoch, ticket.number):
@@ -171,14 +184,16 @@ class Verbs:
             raise Refused("target-refused")
         if nonce_hash is not None and not NONCE_HASH.fullmatch(nonce_hash):
             raise Refused("nonce-invalid")
-        holder = self.holder(room, ticket)
-        if holder is None or holder.place == NOWHERE:
+        holder = room.holder(ticket)
+        if holder.place == NOWHERE:
             raise Refused("not-called")
         claimed = await self._ask(room, holder)
         if claimed.problem:
             raise Refused(claimed.problem, retry_seconds=claimed.retry_seconds or None)
         session = urlsafe_b64encode(holder.session).decode()
         started_us = claimed.session_started_us
+        if not claimed.repeated:
+            self._journals.add(room.record, [_outcome(holder, ADMITTED, started_us)])
         now = int(time.time())
         pass_ = Pass(
             event=event.slug,
@@ -215,8 +230,12 @@ class Verbs:
         Raises:
             Refused: `completed` when nothing is left to give up.
         """
-        holder = self.holder(room, ticket)
-        if holder is None:
-            raise StoreUnavailable("the line does not know this epoch yet")
+        holder = room.holder(ticket)
         if problem := await self._store.leave(room.event.slug, holder):
             raise Refused(problem)
+        self._journals.add(room.record, [_outcome(holder, LEFT)])
+
+
+def _outcome(holder: Holder, flag: int, at_us: int = 0) -> Proof:
+    """What has become of a place, as the journal keeps it."""
+    return Proof(holder.session, holder.check, holder.group, holder.place, holder.epoch, holder.number, flag, at_us)

@@ -17,7 +17,7 @@ from admission.core.errors import AntreanError, ConfigurationError, StoreUnavail
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
 from admission.core.turnout import Look, Turnout
-from admission.data_dir import RecordFiles
+from admission.data_dir import LineFiles, RecordFiles
 from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
@@ -26,6 +26,7 @@ from admission.worker.listening import Listening
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.steering import Steering
 
+_ANSWERED_US = 2_000_000  # a gateway says so four times a second
 _OVER = (EventState.FULL, EventState.CLOSED)
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ class Worker:
         self,
         store: Store,
         files: RecordFiles,
+        lines: LineFiles,
         draws: Draws,
         metrics: WorkerMetrics,
         tick_seconds: float,
@@ -55,6 +57,7 @@ class Worker:
         self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
         self._files = files
+        self._lines = lines
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._draws = draws
@@ -73,7 +76,10 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until stopped."""
-        self._records = {record.event.slug: record for record in self._files.all()}
+        for record in self._files.all():
+            self._records[record.event.slug] = record
+            if seen := self._lines.read(record):
+                self._store.recall(record.event.slug, record, seen)
         while not stop.is_set():
             began = time.monotonic()
             await self.tick()
@@ -113,6 +119,7 @@ class Worker:
                 self._tell(slug, snapshot, decision)
             else:
                 await self._act(slug, snapshot, state, decision)
+                await self._keep_line(snapshot.record)
                 self._draws.see_to(snapshot.record, snapshot.line)
         except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
@@ -133,6 +140,12 @@ class Worker:
                 self._files.keep(record)
             except ConfigurationError as error:  # the line must move without a disk too
                 log.error("record-not-kept", slug=slug, reason=str(error))
+
+    async def _keep_line(self, record: EventRecord) -> None:
+        try:
+            await self._lines.keep(record, self._store.seen(record.event.slug))
+        except OSError as error:
+            log.error("line-not-kept", slug=record.event.slug, reason=str(error))
 
     async def _steer(self, slug: str, snapshot: Snapshot) -> Allowance:
         if slug not in self._steerings:
@@ -155,13 +168,14 @@ class Worker:
             Sample(
                 open=state is EventState.OPEN,
                 takes_per_second=min(turnout.takes_per_second, allowance.rate_per_second),
-                waiting=snapshot.line.waiting,
+                waiting=snapshot.line.callable_waiting,
                 unclaimed=snapshot.unclaimed,
                 lately=turnout.lately(snapshot.unclaimed),
                 due=turnout.due,
                 expected=turnout.expected,
                 ratio=turnout.ratio,
                 seats_left=snapshot.taken().left(event.quota),
+                answered=snapshot.now_us - snapshot.answered_us < _ANSWERED_US,
             )
         )
         self._observe(slug, snapshot, state, decision, allowance)
@@ -201,7 +215,6 @@ class Worker:
         turnout.see(
             Look(
                 open_ms=snapshot.open_ms,
-                epoch=line.epoch,
                 serving=line.serving,
                 position=line.position(line.serving),
                 admitted=snapshot.admitted,

@@ -154,7 +154,7 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
 async def view(request: web.Request, at: Visit) -> tuple[View, Ticket | None]:
     """What this browser sees now; a ticket that proves nothing is told, not hidden."""
     try:
-        ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
+        ticket = at.gateway.tickets.read(request, at.room, at.slot)
     except TicketRefused as refused:
         gone = "left" if "left" in request.query else None
         return bare_view(at, notice=gone if refused.problem == "ticket-missing" else refused.problem), None

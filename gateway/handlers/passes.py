@@ -32,7 +32,7 @@ async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None
 
 async def claim(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """201 with a pass, 200 with a fresh pass of the same session."""
-    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
+    ticket = gateway.tickets.read(request, room, slot_of(request))
     body = await read_json(request, ClaimBody)
     entered = await enter(gateway, room, ticket, body.target, body.nonce_hash)
     answer = {

@@ -13,7 +13,18 @@ from tests.integration.conftest import line_size
 from tests.integration.deployment import Deployment, Gateway
 
 FIELDS = {
-    *("event", "state", "prequeue_at", "opens_at", "postponed_from", "wave", "epoch", "serving", "segments"),
+    *(
+        "event",
+        "state",
+        "prequeue_at",
+        "opens_at",
+        "postponed_from",
+        "wave",
+        "epoch",
+        "learning_until",
+        "serving",
+        "segments",
+    ),
     *("seats", "rate_per_second", "message", "draw"),
 }
 

@@ -18,7 +18,7 @@ TRIED_AGAIN = 30  # claims: several rounds of those who wait
 
 
 def holder(rank: int) -> Holder:
-    return Holder(rank.to_bytes(12, "big"), bytes(6), Place(0, rank), rank, 0)
+    return Holder(rank.to_bytes(12, "big"), bytes(6), Place(7, rank), 7, rank)
 
 
 class Seats:
