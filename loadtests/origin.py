@@ -22,6 +22,31 @@ from loadtests.wire import Wire
 _BEATS = 5  # looks a heartbeat's interval for those who are due
 
 
+class Health:
+    """How the site is, by its last answers."""
+
+    def __init__(self) -> None:
+        self._answers: list[tuple[float, bool]] = []
+        self.silent = False
+
+    def answered(self, seconds: float, *, failed: bool) -> None:
+        """Count an answer."""
+        self._answers.append((seconds, failed))
+
+    async def run(self, gateways: Gateways, every_seconds: float) -> None:
+        """Tell it for ever."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            answers, self._answers = self._answers, []
+            if self.silent:
+                continue
+            took = sorted(seconds for seconds, _ in answers)
+            p95_seconds = took[int(len(took) * 0.95)] if took else None
+            failed = sum(failed for _, failed in answers)
+            health = {"answers": len(answers), "errors": failed, "latency_seconds": p95_seconds}
+            await gateways.tell({"reports": [], "health": health})
+
+
 class Origin:
     """The site, on a free port of loopback; an async context manager. It may be told to be in trouble.
 
@@ -37,7 +62,7 @@ class Origin:
         outbox: its length is the number of reports that no gateway has accepted yet.
         error_ratio: share of the requests that it answers with 500.
         delay_seconds: by which it is slower than usual.
-        silent: it says nothing of its health.
+        health: what the site says of itself; `health.silent = True` ends that.
     """
 
     def __init__(
@@ -51,7 +76,7 @@ class Origin:
         self.url = ""
         self.outbox = Outbox(history)
         self.error_ratio = self.delay_seconds = 0.0
-        self.silent = False
+        self.health = Health()
         self._history, self._event = history, event
         self._heartbeat_seconds, self._health_seconds = heartbeat_seconds, health_seconds
         self._wire = Wire()
@@ -59,7 +84,6 @@ class Origin:
         self._keys: dict[str, OKPKey] = {}
         self._visits: dict[str, Shown] = {}
         self._completed: set[str] = set()
-        self._answers: list[tuple[float, bool]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -89,7 +113,7 @@ class Origin:
         if self._heartbeat_seconds is not None:
             works.append(self._beat(self._heartbeat_seconds))
         if self._health_seconds is not None:
-            works.append(self._tell_health(self._gateways, self._health_seconds))
+            works.append(self.health.run(self._gateways, self._health_seconds))
         self._tasks += [asyncio.create_task(work) for work in works]
 
     async def _fails(self) -> bool:
@@ -98,7 +122,7 @@ class Origin:
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         failed = random.random() < self.error_ratio
-        self._answers.append((time.monotonic() - began_at, failed))
+        self.health.answered(time.monotonic() - began_at, failed=failed)
         return failed
 
     async def _enter(self, request: web.Request) -> web.Response:
@@ -164,15 +188,3 @@ class Origin:
                 if now - beaten_at.setdefault(session, now) >= every_seconds:
                     beaten_at[session] = now
                     self.outbox.add("heartbeat", session)
-
-    async def _tell_health(self, gateways: Gateways, every_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            answers, self._answers = self._answers, []
-            if self.silent:
-                continue
-            took = sorted(seconds for seconds, _ in answers)
-            p95_seconds = took[int(len(took) * 0.95)] if took else None
-            failed = sum(failed for _, failed in answers)
-            health = {"answers": len(answers), "errors": failed, "latency_seconds": p95_seconds}
-            await gateways.tell({"reports": [], "health": health})
