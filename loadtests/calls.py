@@ -96,7 +96,7 @@ class Diary:
             error=reply.error,
             retry_seconds=reply.retry_seconds,
             told=told,
-            **_facts(reply.body),
+            **facts_of(reply.body),
         )
         self._history.write(step)
         return step
@@ -192,8 +192,8 @@ class Calls:
         return self._diary.replied(op, meant_at, self._venue.origin, reply)
 
 
-def _facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a reply that a history keeps."""
+def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a reply of the API, or of the origin, that a step keeps."""
     if "pass" in body:
         return {"session": body["session"], "session_started_us": _session_started_us(body["pass"])}
     if "session" in body:  # of the origin

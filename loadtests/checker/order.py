@@ -9,7 +9,7 @@ from math import ceil
 
 from loadtests.checker.breaches import Breach, Judged
 from loadtests.checker.run import Run, Seat, Stay
-from loadtests.judges import overlapping, overtakings
+from loadtests.judges import duplicates, overlapping, overtakings
 from loadtests.lines import Op
 
 _PROMPT_SECONDS = 2.0  # who asks later than that after the page said to comes late, and may be overtaken
@@ -21,7 +21,7 @@ _UNCLAIMED_SECONDS = 3.0  # of the rate are called and unclaimed, where the term
 
 def judge_identities(run: Run) -> list[Judged]:
     """B4: one identity has one session at a time, and completes once."""
-    breaches = [*_shared(run), *_parallel(run), *_again(run), *_called_after(run)]
+    breaches = [*_shared(run), *_parallel(run), *_again(run), *_called_after(run), *_unmatched(run)]
     return [Judged("B4", len(run.seats), breaches)]
 
 
@@ -33,6 +33,20 @@ def _shared(run: Run) -> Iterator[Breach]:
             at = run.at_us(seat.start_us)
             whose = " and ".join(sorted(owners)) or "nobody who claimed"
             yield Breach("B4", at, f"session {seat.session}, begun at {run.clock(at)}, is of {whose}")
+
+
+def _unmatched(run: Run) -> Iterator[Breach]:
+    """The origin stored a session twice, or one that nobody has; or it lacks what somebody was told is stored."""
+    stored = [(line.session, line.session_started_us) for line in run.completions]
+    for session, _ in duplicates(stored):
+        yield Breach("B4", run.end_at, f"session {session} was completed twice in one visit")
+    sessions = {session for session, _ in stored}
+    for session in sorted(sessions - run.identities.keys()):
+        yield Breach("B4", run.end_at, f"session {session} was completed, and nobody claimed it")
+    for step in run.steps:
+        if step.op is Op.COMPLETE and step.good and step.session not in sessions:
+            session = step.session
+            yield Breach("B4", step.answered_at, f"{step.who} completed {session}, of which the origin knows nothing")
 
 
 def _parallel(run: Run) -> Iterator[Breach]:

@@ -66,8 +66,9 @@ def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
         return
     for stay in stays:
         last = stay.steps[-1]
-        if stay.over is None and last.op is Op.GIVE_UP and last.error != "no-show":
-            what = f"{_name(stay)} gave up at {run.clock(last.at)} ({last.error})"
+        if stay.over is None and last.error != "no-show":
+            ended = f"gave up ({last.error})" if last.op is Op.GIVE_UP else "was still there"
+            what = f"{_name(stay)} {ended} at {run.clock(last.answered_at)}"
             yield Breach("B1", last.at, f"{what}, told {stay.told[-1].state} last")
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(path: Path, **fields: object) -> AsyncIterator[Stage]:
+async def stage(path: Path, **fields: Any) -> AsyncIterator[Stage]:
     """Two gateways on their own ports, two workers, an event, and the origin that it protects."""
     deployment = Deployment(RedisServer("redis").start())
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from loadtests.checker import judge
@@ -22,9 +24,9 @@ from tests.unit.histories import (
 )
 
 
-def again(op: Op = Op.REJOIN, at: float = 3.05, *, number: int = 7, **fields: object) -> Step:
+def again(op: Op = Op.REJOIN, at: float = 3.05, *, number: int = 7, **fields: Any) -> Step:
     """Person 7, of number 7, joins again or recovers."""
-    told = {"epoch": 7, "number": number, "state": "waiting", "place": (7, number), "ahead": 3}
+    told: dict[str, Any] = {"epoch": 7, "number": number, "state": "waiting", "place": (7, number), "ahead": 3}
     return step("a7", op, at, **(told | fields))
 
 
@@ -33,7 +35,7 @@ def lost(*lines: AnyLine) -> list[AnyLine]:
     return story(life(2.9), *fault("emptied", 2.9, 3.0, Effect.DATA_LOST), *lines)
 
 
-def left_alone(*steps: Step) -> list[AnyLine]:
+def left_alone(*steps: AnyLine) -> list[AnyLine]:
     """A story, and one more person who is not served."""
     joined = step("b1", Op.JOIN, 2.0, status=201, epoch=7, number=900, state="waiting", place=(7, 900), ahead=900)
     return story(joined, *steps)
@@ -97,7 +99,7 @@ STRANGER = [
     step("x1", Op.CLAIM, 14.0, identity="a7", status=409, problem="identity-in-line"),
     step("x1", Op.GIVE_UP, 14.1, identity="a7", status=0, error="no-show"),
 ]
-COMPLETED_AGAIN = [
+COMPLETED_AGAIN: list[AnyLine] = [
     step("a7", Op.CLAIM, 15.0, session="s7", session_started_us=us(15.0)),
     Admission(
         at=BEGIN_AT + 15, session="s7", session_started_us=us(15.0), session_expires_us=us(99), issued_us=us(15.0)
@@ -138,6 +140,19 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
         story(step("a7", Op.CLAIM, 5.3, status=409, problem="identity-in-line")),
     ),
     "a place that moves back": ("B1", change(story(), of("a7", Op.POLL, "called"), place=(7, 99))),
+    "the origin stores a session twice": (
+        "B4",
+        story(Completion(at=BEGIN_AT + 20, session="s7", session_started_us=us(5.6))),
+    ),
+    "the origin stores a session that nobody has": (
+        "B4",
+        story(Completion(at=BEGIN_AT + 20, session="ghost", session_started_us=us(5.7))),
+    ),
+    "the origin lacks what was stored": (
+        "B4",
+        without(story(), lambda line: isinstance(line, Completion) and line.session == "s7"),
+    ),
+    "somebody is still there when the history ends": ("B1", left_alone()),
     "somebody still waits at the end": ("B1", left_alone(step("b1", Op.GIVE_UP, 30.0, status=0, error="time"))),
     "a number that is given twice": ("B2", change(story(), of("a8", Op.JOIN), number=7)),
     "a number that joining again gives twice": ("B2", story(again(number=9))),
