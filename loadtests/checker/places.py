@@ -73,10 +73,10 @@ def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
 
 
 def _overtaken(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """Each person ahead of whom somebody stands whose join was sent after the answer to their own."""
+    """Each person ahead of whom somebody stands whose first try to join was sent after the answer to their own."""
     placed = [stay for stay in stays if stay.place is not None and not stay.drawn]
-    sent = sorted(placed, key=lambda stay: stay.joins[0].sent_at)
-    times = [stay.joins[0].sent_at for stay in sent]
+    sent = sorted(placed, key=lambda stay: stay.tried_at)
+    times = [stay.tried_at for stay in sent]
     foremost: list[Stay] = []  # from each of them on, the one who stands foremost
     for stay in reversed(sent):
         foremost.append(stay if not foremost or stay.place < foremost[-1].place else foremost[-1])
