@@ -59,7 +59,6 @@ class Origin:
 
     Attributes:
         url: where it is, such as `http://127.0.0.1:40123`.
-        outbox: its length is the number of reports that no gateway has accepted yet.
         error_ratio: share of the requests that it answers with 500.
         delay_seconds: by which it is slower than usual.
         health: what the site says of itself; `health.silent = True` ends that.
@@ -74,7 +73,7 @@ class Origin:
         health_seconds: float | None = None,
     ) -> None:
         self.url = ""
-        self.outbox = Outbox(history)
+        self._outbox = Outbox(history)
         self.error_ratio = self.delay_seconds = 0.0
         self.health = Health()
         self._history, self._event = history, event
@@ -85,6 +84,11 @@ class Origin:
         self._visits: dict[str, Shown] = {}
         self._completed: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def waiting_reports(self) -> int:
+        """Reports that no gateway has accepted yet."""
+        return len(self._outbox)
 
     async def __aenter__(self) -> Self:
         await self._wire.__aenter__()
@@ -109,7 +113,7 @@ class Origin:
     def protect(self, gateways: list[str], origin_key: str) -> None:
         """Take passes of these gateways, and report to them from now on."""
         self._gateways = Gateways(self._wire, gateways, self._event, origin_key)
-        works: list[Coroutine[Any, Any, None]] = [self.outbox.run(self._gateways)]
+        works: list[Coroutine[Any, Any, None]] = [self._outbox.run(self._gateways)]
         if self._heartbeat_seconds is not None:
             works.append(self._beat(self._heartbeat_seconds))
         if self._health_seconds is not None:
@@ -175,7 +179,7 @@ class Origin:
             self._completed.add(session)
             started_us = visit.session_started_us
             self._history.write(Completion(at=time.monotonic(), session=session, session_started_us=started_us))
-            self.outbox.add("completed", session)
+            self._outbox.add("completed", session)
         return web.json_response({"session": session})
 
     async def _beat(self, every_seconds: float) -> None:
@@ -187,4 +191,4 @@ class Origin:
             for session in self._visits.keys() - self._completed:
                 if now - beaten_at.setdefault(session, now) >= every_seconds:
                     beaten_at[session] = now
-                    self.outbox.add("heartbeat", session)
+                    self._outbox.add("heartbeat", session)

@@ -110,12 +110,27 @@ FRONT = tuple(1.5 + i for i in range(19))
 
 GOOD: dict[str, tuple[str, list[AnyLine]]] = {
     "everybody enters in turn": ("B1", story()),
+    "a place that was given at a try whose answer was lost": (
+        "B1",
+        [
+            *change(story(), of("a30", Op.JOIN), at=BEGIN_AT + 1.9, sent_at=BEGIN_AT + 1.9),
+            step("a30", Op.JOIN, 1.48, status=0, error="ServerDisconnectedError"),
+        ],
+    ),
     "numbers of two epochs": ("B2", change(story(), of("a60", Op.JOIN), epoch=8, number=7)),
     "a distance that only shrinks": ("B3", story()),
     "one session for each": ("B4", story()),
     "a stranger with the same NIK is refused": ("B4", story(*STRANGER)),
     "joining again": ("B5", story(again())),
     "recovering on another device": ("B5", story(again(Op.RECOVER))),
+    "a stranger is called like everybody else": (
+        "B4",
+        story(
+            *STRANGER[:1],
+            step("x1", Op.POLL, 20.0, identity="a7", state="called", place=(7, 901), called_until=us(40) / 1e6),
+            *STRANGER[2:],
+        ),
+    ),
     "in turn": ("B6", story()),
     "somebody who stayed away is overtaken": ("B6", entering_last(3, (1.5, 15.0))),
     "an end of the turn after its grace": ("B8", late_claim(24.1)),
@@ -191,6 +206,10 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
     "a recovery that is refused": ("B5", story(REFUSED)),
     "somebody prompt is overtaken by many": ("B6", entering_last(3, FRONT)),
     "an end of the turn before its grace": ("B8", late_claim(20.0)),
+    "a claim in time that is refused after the grace": (
+        "B8",
+        change(late_claim(23.5), of("b1", Op.CLAIM), took_seconds=3.0),
+    ),
     "an end of the turn although nothing could be answered": ("B8", late_claim(26.0, outage=4.0)),
     "an end of the turn soon after waiting": (
         "B8",
