@@ -113,7 +113,7 @@ class Applicant:
                 while True:
                     await self._agenda.next()
         except Ended as ended:
-            self.ended = str(ended)
+            self.ended = "" if self._completed else str(ended)
         except TimeoutError:
             self.ended = "time"
         if self.ended:
@@ -200,7 +200,7 @@ class Applicant:
             self._completed = True
             self._agenda.only(self._join, back_seconds)
         elif why in ("", "completed") or not self._manner.joins_anew:
-            raise Ended("" if self._completed else why)
+            raise Ended(why)
         else:
             self.state = ""
             self._agenda.only(self._join)
