@@ -14,10 +14,10 @@ from admission.core.line import Place
 from admission.store.protocol import Found
 from admission.store.redis import RedisStore
 from admission.store.restore import Restorer
+from loadtests.judges import duplicates, steps_back, windows_exceeded
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.eventually import eventually
-from tests.judges import duplicates, steps_back, windows_exceeded
 from tests.servers import FLAVOURS, RedisServer
 
 NO_EPOCH = ("math.max(now, tonumber(newest) + 1)", "1")
