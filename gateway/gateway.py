@@ -180,6 +180,7 @@ class Gateway:
             ConfigurationError: when the record's pepper was wrapped under another deployment's key.
         """
         snapshot = await self.store.snapshot(slug)
+        self.metrics.clock_skew_seconds.set(time.time() - snapshot.now_us / 1_000_000)
         room = self.rooms.get(slug)
         if room is not None and await self._restorer.restore(room.record, snapshot):
             return

@@ -50,6 +50,9 @@ class GatewayMetrics:
         )
         self.store_failures = self._counter("store_failures", "Calls to Redis that failed.", "verb")
         self.snapshot_age_seconds = self._gauge("snapshot_age_seconds", "Age of what polls are answered from.", "event")
+        self.clock_skew_seconds = self._gauge(
+            "clock_skew_seconds", "How far the clock of this machine is ahead of the clock of Redis."
+        )
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
         )

@@ -248,7 +248,8 @@ class Worker:
             metrics.event_state.labels(slug, each.value).set(each is state)
         metrics.opens.labels(slug).set(event.opens_at.timestamp() if event.opens_at else 0)
         metrics.decisions.labels(slug, decision.reason).inc()
-        metrics.last_tick.labels(slug).set_to_current_time()
+        metrics.last_tick.labels(slug).set(snapshot.now_us / 1_000_000)
+        metrics.clock_skew_seconds.set(time.time() - snapshot.now_us / 1_000_000)
 
     def _observe_seats(self, slug: str, snapshot: Snapshot, event: Event) -> None:
         metrics = self._metrics

@@ -39,7 +39,14 @@ class WorkerMetrics:
         self.group_quota = gauge("group_quota_people", "People of a group; infinite without its own quota.", "group")
         self.event_state = gauge("event_state", "1 for the state that the event is in, 0 for all others.", "state")
         self.opens = gauge("opens_timestamp_seconds", "When the event opens or opened; 0 where it has no such instant.")
-        self.last_tick = gauge("last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark.")
+        self.last_tick = gauge(
+            "last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark, on the clock of Redis."
+        )
+        self.clock_skew_seconds = Gauge(
+            "antrean_clock_skew_seconds",
+            "How far the clock of this machine is ahead of the clock of Redis.",
+            registry=registry,
+        )
         self.decisions = Counter(
             "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
         )
