@@ -78,6 +78,7 @@ class Gateway:
         self.rooms: dict[str, Room] = {}
         self._joins: dict[str, Batcher[Joiner, Seated]] = {}
         self.ready = False
+        self._heard = False
         self.draining = False
         self._read_keyring = read_keyring
         self._answered_at = -inf
@@ -89,11 +90,22 @@ class Gateway:
 
         Raises:
             Refused: `event-unknown`.
+            StoreUnavailable: when there may be such an event, and Redis has not told yet.
         """
         room = self.rooms.get(slug)
         if room is None:
+            self.refuse_unheard()
             raise Refused("event-unknown")
         return room
+
+    def refuse_unheard(self) -> None:
+        """Refuse to say that there is no event before Redis has told its events once.
+
+        Raises:
+            StoreUnavailable: until then.
+        """
+        if not self._heard:
+            raise StoreUnavailable("nothing was heard of Redis since the start")
 
     def join(self, room: Room, nik: Nik | None, browser_key: str, chosen: str | None = None) -> Awaitable[Seated]:
         """Take a place, or find the one of this browser again; joins in flight travel together.
@@ -123,11 +135,10 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keeps the rooms fresh while entered; the first refresh is tried before it is ready."""
+        """Keeps the rooms fresh while entered; ready once Redis has told its events, or with records at hand."""
         for record in self.files.all():
             self._open_room(record)
         await self._refresh_all()
-        self.ready = True
         stop = asyncio.Event()  # told besides the cancellation, which a call to Redis that just ends may swallow
         tasks = [asyncio.create_task(self._keep_fresh(stop)), asyncio.create_task(self._watch_lag())]
         try:
@@ -156,21 +167,26 @@ class Gateway:
 
     async def _refresh_all(self) -> None:
         try:
-            slugs = set(await self.store.events())
+            slugs, answered = set(await self.store.events()), True
             self._answered_at = time.monotonic()
         except StoreUnavailable:
-            slugs = set()  # every room tells by its age how long the store has been away
-        await asyncio.gather(*(self._refresh(slug) for slug in slugs | set(self.rooms)))
+            slugs, answered = set(), False  # every room tells by its age how long the store has been away
+        told = await asyncio.gather(*(self._refresh(slug) for slug in slugs | set(self.rooms)))
+        self._heard = self._heard or (answered and all(told))
+        self.ready = self._heard or bool(self.rooms)
 
-    async def _refresh(self, slug: str) -> None:
+    async def _refresh(self, slug: str) -> bool:
+        """See refresh; whether Redis answered."""
         try:
             await self.refresh(slug)
         except StoreUnavailable as error:
             log.warning("snapshot-failed", slug=slug, reason=error.reason)
+            return False
         except AntreanError as error:  # a record of another deployment: its event is not served, all others are
             log.error("event-not-served", slug=slug, reason=str(error))
         except Exception as error:  # our mistake must not end the refreshing of all rooms; its age tells of this one
             log.error("refresh-failed", slug=slug, error=type(error).__name__)
+        return True
 
     async def refresh(self, slug: str) -> None:
         """Renew one room, open one for a new event, or give an event back to a Redis that lost it.

@@ -180,6 +180,8 @@ async def waiting_page(gateway: Gateway, room: Room, request: web.Request) -> we
 async def index(request: web.Request) -> web.Response:
     """To the only public event, else the list of them."""
     gateway = request.app[GATEWAY]
+    if not gateway.rooms:
+        gateway.refuse_unheard()
     events = [room.event for room in gateway.rooms.values() if room.event.public]
     if len(events) == 1:
         return web.Response(status=303, headers={hdrs.LOCATION: f"/{events[0].slug}"})

@@ -37,4 +37,6 @@ async def readyz(request: web.Request) -> web.Response:
     state = "draining" if gateway.draining else "ready" if gateway.ready else "starting"
     body = {"status": state, "redis": "lost" if gateway.redis_lost else "ok"}
     headers = {hdrs.CACHE_CONTROL: "no-store"}
-    return web.json_response(body, status=200 if state == "ready" else 503, headers=headers)
+    if state == "ready":
+        return web.json_response(body, headers=headers)
+    return web.json_response(body, status=503, headers=headers | {hdrs.RETRY_AFTER: "1"})
