@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 import msgspec
 
@@ -26,6 +28,7 @@ from gateway.room import Room
 from gateway.standing import Standing
 
 NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in their one spelling
+_REST_SECONDS = 1.0
 _UNCALLED = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING})
 _CLOSED_TO_JOINS = {
     EventState.SCHEDULED: "event-not-open",
@@ -68,6 +71,15 @@ class _Event:
         self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim, slug))
         self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look, slug))
         self.door = Door(self.claims.ask)
+        self.look_failed_at = -inf
+
+    def rests(self, room: Room) -> bool:
+        """Whether to answer without a look: for a second after one failed, and until Redis has given a snapshot again.
+
+        At a Redis that hangs each look would hold a poll for the whole timeout, only to learn nothing.
+        """
+        since_seconds = time.monotonic() - self.look_failed_at
+        return since_seconds < _REST_SECONDS or room.age_seconds > since_seconds
 
 
 class Verbs:
@@ -142,13 +154,17 @@ class Verbs:
 
     async def standing(self, room: Room, ticket: Ticket) -> Standing:
         """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
-        standing = room.standing(ticket)
+        standing = room.standing(ticket, UNKNOWN)
         if standing.state in _UNCALLED or (holder := self.holder(room, ticket)) is None:
             return standing
+        event = self._event(room)
+        if event.rests(room):
+            return standing
         try:
-            trace = await self._event(room).looks.ask(holder)
+            trace = await event.looks.ask(holder)
         except StoreUnavailable:
-            trace = UNKNOWN
+            event.look_failed_at = time.monotonic()
+            return standing
         standing = room.standing(ticket, trace)
         if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.passed:
             with suppress(StoreUnavailable):  # else the next look notes it
