@@ -174,8 +174,13 @@ class Verbs:
                 await self._store.expire(room.event.slug, holder)
         return standing
 
-    async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
+    async def claim(
+        self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None, *, waits: bool = True
+    ) -> Entered:
         """Ask for admission; when admitted, a pass for the target.
+
+        Args:
+            waits: at the door, while it is busy or Redis away.
 
         Raises:
             Refused: any problem of a claim; `target-refused`, `nonce-invalid`.
@@ -189,7 +194,7 @@ class Verbs:
         holder = self.holder(room, ticket)
         if holder is None or holder.place == NOWHERE:
             raise Refused("not-called")
-        claimed = await self._ask(room, holder)
+        claimed = await self._ask(room, holder, waits)
         if claimed.problem:
             raise Refused(claimed.problem, retry_seconds=claimed.retry_seconds or None)
         session = urlsafe_b64encode(holder.session).decode()
@@ -208,9 +213,9 @@ class Verbs:
         wait_seconds = max(0.0, started_us / 1_000_000 - ticket.issued_at_ms / 1000)
         return Entered(mint(pass_, self._keyring.passes[0]), session, target, claimed.repeated, wait_seconds)
 
-    def _ask(self, room: Room, holder: Holder) -> Awaitable[Claimed]:
+    def _ask(self, room: Room, holder: Holder, waits: bool) -> Awaitable[Claimed]:
         event = self._event(room)
-        if not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
+        if not waits or not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
             return event.claims.ask(holder)
         return event.door.enter(holder)
 

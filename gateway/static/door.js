@@ -28,6 +28,7 @@ async function enter() {
   }
   doorFailures = 0;
   if (answer.status === 429) return tryAgain(Math.max(1, retryAfter(answer)), words.busy);
+  if (answer.status === 503) return tryAgain(Math.max(1, retryAfter(answer)), words.offline);
   const given = answer.ok ? await answer.json() : {};
   if (!given.pass || !given.target) return door.submit();
   renewed = true; // no polling behind the back of a page that is being left
