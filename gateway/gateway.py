@@ -16,7 +16,7 @@ import structlog
 from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
 from admission.core.nik import Nik
 from admission.core.record import EventRecord
-from admission.data_dir import RecordFiles
+from admission.data_dir import RecordFiles, RecordKeeper
 from admission.keyring import Keyring, unwrap
 from admission.settings import Settings
 from admission.store.batch import Batcher
@@ -72,6 +72,7 @@ class Gateway:
         self.cookies = Cookies(secure=settings.secure_cookies)
         self.tickets = TicketReader(self.keyring.tickets, self.cookies)
         self.verbs = Verbs(store, self.keyring)
+        self._keeper = RecordKeeper(files)
         self._restorer = Restorer(store)
         self.receipts = Receipts(store)
         self.pages = Pages()
@@ -202,7 +203,6 @@ class Gateway:
             return
         if snapshot.record is None:
             return
-        known_version = room.record.version if room is not None and self.ready else 0
         if room is None:
             room = self._open_room(snapshot.record)
         elif snapshot.record.pepper != room.record.pepper:
@@ -210,8 +210,8 @@ class Gateway:
         room.take(snapshot)
         self.metrics.observe_waits(slug, room.waits_come_true())
         await self._tell_door(room)
-        if snapshot.record.version != known_version:
-            await asyncio.to_thread(self.files.keep, snapshot.record)
+        if self._keeper.due(snapshot.record):
+            await asyncio.to_thread(self._keeper.keep, snapshot.record)
 
     async def _tell_door(self, room: Room) -> None:
         """Tell the workers how many wait at our door, as long as anybody does, and once that nobody does any more."""

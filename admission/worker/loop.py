@@ -13,11 +13,11 @@ import structlog
 from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
 from admission.core.control.allowance import Allowance
-from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
+from admission.core.errors import AntreanError, StoreUnavailable
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
 from admission.core.turnout import Look, Turnout
-from admission.data_dir import RecordFiles
+from admission.data_dir import RecordFiles, RecordKeeper
 from admission.store.change import change_event
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
@@ -55,6 +55,7 @@ class Worker:
         self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
         self._files = files
+        self._keeper = RecordKeeper(files)
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._draws = draws
@@ -127,12 +128,8 @@ class Worker:
         slug = record.event.slug
         if slug not in self._records or self._records[slug].version < record.version:
             self._records[slug] = record
-            if self._dry_run:
-                return
-            try:
-                self._files.keep(record)
-            except ConfigurationError as error:  # the line must move without a disk too
-                log.error("record-not-kept", slug=slug, reason=str(error))
+        if not self._dry_run and self._keeper.due(record):
+            self._keeper.keep(record)
 
     async def _steer(self, slug: str, snapshot: Snapshot) -> Allowance:
         if slug not in self._steerings:
