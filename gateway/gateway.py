@@ -20,6 +20,7 @@ from admission.data_dir import RecordFiles, RecordKeeper
 from admission.keyring import Keyring, unwrap
 from admission.settings import Settings
 from admission.store.batch import Batcher
+from admission.store.outdated import OutdatedLines
 from admission.store.protocol import Store
 from admission.store.restore import Restorer
 from gateway.answers import joined_json
@@ -74,6 +75,7 @@ class Gateway:
         self.verbs = Verbs(store, self.keyring)
         self._keeper = RecordKeeper(files)
         self._restorer = Restorer(store)
+        self.outdated_lines = OutdatedLines(metrics.observe_outdated)
         self.receipts = Receipts(store)
         self.pages = Pages()
         self.rooms: dict[str, Room] = {}
@@ -198,6 +200,7 @@ class Gateway:
         """
         snapshot = await self.store.snapshot(slug)
         self.metrics.clock_skew_seconds.set(time.time() - snapshot.now_us / 1_000_000)
+        self.outdated_lines.see(slug, outdated=snapshot.outdated)
         room = self.rooms.get(slug)
         if room is not None and await self._restorer.restore(room.record, snapshot):
             return

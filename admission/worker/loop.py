@@ -19,6 +19,7 @@ from admission.core.record import EventRecord, state_at
 from admission.core.turnout import Look, Turnout
 from admission.data_dir import RecordFiles, RecordKeeper
 from admission.store.change import change_event
+from admission.store.outdated import OutdatedLines
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
 from admission.worker.draws import Draws
@@ -54,6 +55,7 @@ class Worker:
         self._store = store
         self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
+        self._outdated_lines = OutdatedLines(metrics.observe_outdated)
         self._files = files
         self._keeper = RecordKeeper(files)
         self._metrics = metrics
@@ -102,6 +104,7 @@ class Worker:
         self._metrics.tick_failures.labels(slug)  # at 0 before its first step, which `rate` would not see else
         try:
             snapshot = await self._store.snapshot(slug)
+            self._outdated_lines.see(slug, outdated=snapshot.outdated)
             held = self._records.get(slug)
             if held is not None and not self._dry_run and await self._restorer.restore(held, snapshot):
                 return

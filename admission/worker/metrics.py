@@ -47,6 +47,9 @@ class WorkerMetrics:
             "How far the clock of this machine is ahead of the clock of Redis.",
             registry=registry,
         )
+        self.line_outdated = gauge(
+            "line_outdated_seconds", "For how long Redis has had less of the line than this process saw."
+        )
         self.decisions = Counter(
             "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
         )
@@ -67,3 +70,7 @@ class WorkerMetrics:
         build = Gauge("antrean_build_info", "1, with the version as label.", ["version"], registry=registry)
         build.labels(__version__).set(1)
         ProcessCollector(registry=registry)
+
+    def observe_outdated(self, slug: str, seconds: float) -> None:
+        """Told of each look at a line for how long it has been outdated."""
+        self.line_outdated.labels(slug).set(seconds)

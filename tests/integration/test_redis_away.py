@@ -203,7 +203,9 @@ async def test_what_is_told_has_its_age_and_a_lost_redis_is_told_to_operators(ap
     async with _fault(away.server, "stopped"):
 
         async def lost() -> bool:
-            return bool((await ask(api.session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost"})
+            return bool(
+                (await ask(api.session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost", "line": "ok"}
+            )
 
         await eventually(lost, within_seconds=10)
 
@@ -299,12 +301,14 @@ async def test_redis_gone_when_the_gateway_starts(api: Api, away: Away) -> None:
             page = await ask(session, "GET", f"/{SLUG}?lang=en", headers={"Accept": "text/html"})
             assert (page.status, b"The queue\xe2\x80\x99s data cannot be reached" in page.raw) == (200, True)
             await _away_answer(lambda: started.join(new_nik()))
-            assert (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost"}
+            assert (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost", "line": "ok"}
             server.start()
             await eventually(lambda: _joins(started), within_seconds=10)
 
             async def found() -> bool:
-                return bool((await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "ok"})
+                return bool(
+                    (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "ok", "line": "ok"}
+                )
 
             await eventually(found)
     finally:
