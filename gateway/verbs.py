@@ -152,9 +152,13 @@ class Verbs:
         session = session_of(ticket.event, ticket.tag, ticket.epoch, ticket.number)
         return room.holder(ticket, session, check_of(ticket.binding))
 
-    async def standing(self, room: Room, ticket: Ticket) -> Standing:
-        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
-        standing = room.standing(ticket, UNKNOWN)
+    async def standing(self, room: Room, ticket: Ticket, told_ahead: int | None = None) -> Standing:
+        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more.
+
+        Args:
+            told_ahead: see Room.waiting_json.
+        """
+        standing = room.standing(ticket, UNKNOWN, told_ahead)
         if standing.state in _UNCALLED or (holder := self.holder(room, ticket)) is None:
             return standing
         event = self._event(room)
@@ -165,7 +169,7 @@ class Verbs:
         except StoreUnavailable:
             event.look_failed_at = time.monotonic()
             return standing
-        standing = room.standing(ticket, trace)
+        standing = room.standing(ticket, trace, told_ahead)
         if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.passed:
             with suppress(StoreUnavailable):  # else the next look notes it
                 await self._store.pass_over(room.event.slug, holder)

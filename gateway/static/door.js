@@ -45,4 +45,4 @@ if (door) {
   });
 }
 if (facts.scene === "called") document.querySelector("h1").focus(); // the only time that the focus is moved
-window.addEventListener("pageshow", (event) => event.persisted && location.replace(facts.url));
+window.addEventListener("pageshow", (event) => event.persisted && location.replace(address()));
