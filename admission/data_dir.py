@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
@@ -14,6 +13,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
@@ -25,7 +25,9 @@ from admission.keyring import Keyring, RecordSeal
 from antrean.passes import new_key
 
 _KEY_BYTES = 32
-_KEEP_LINE_SECONDS = 1.0
+_KEEP_AGAIN_SECONDS = 5.0  # a disk that is full stays so for minutes; each try writes and signs a few kilobytes
+
+log = structlog.get_logger()
 
 
 def _encode(data: bytes) -> str:
@@ -195,44 +197,31 @@ class RecordFiles:
             raise ConfigurationError([problem]) from error
 
 
-class LineFiles:
-    """What processes last saw of the lines, one file an event, a second old at most.
+class RecordKeeper:
+    """Keeps each version of a record once; one that could not be kept is tried again until it is, at most every 5 s."""
 
-    With it, processes that start beside an empty Redis know where the line stood.
-    """
+    def __init__(self, files: RecordFiles) -> None:
+        self._files = files
+        self._kept: dict[str, int] = {}
+        self._again_at: dict[str, float] = {}
 
-    def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / "lines"
-        self._kept: dict[str, tuple[float, bytes]] = {}
+    def due(self, record: EventRecord) -> bool:
+        """Whether `keep` has anything to do for a record now."""
+        slug = record.event.slug
+        return record.version > self._kept.get(slug, 0) and time.monotonic() >= self._again_at.get(slug, -inf)
 
-    def _path(self, record: EventRecord) -> Path:
-        return self._folder / f"{record.event.slug}.{int(record.created_at.timestamp())}.json"
-
-    def read(self, record: EventRecord) -> bytes | None:
-        """What was kept of an event's line; None when there is nothing that can be read."""
+    def keep(self, record: EventRecord) -> None:
+        """Write a record; a failure is logged and never raised, since the line must move without a disk too."""
+        slug = record.event.slug
         try:
-            return self._path(record).read_bytes()
-        except OSError:
-            return None
-
-    async def keep(self, record: EventRecord, seen: bytes | None) -> None:
-        """Write what was seen, where it is something else than a second ago.
-
-        Raises:
-            OSError: when the folder cannot be written.
-        """
-        slug, now = record.event.slug, time.monotonic()
-        kept_at, kept = self._kept.get(slug, (-inf, b""))
-        if seen is None or seen == kept or now - kept_at < _KEEP_LINE_SECONDS:
+            self._files.keep(record)
+        except ConfigurationError as error:
+            self._again_at[slug] = time.monotonic() + _KEEP_AGAIN_SECONDS
+            log.error("record-not-kept", slug=slug, version=record.version, reason=str(error))
             return
-        self._kept[slug] = now, kept  # one that fails is tried again in a second
-        await asyncio.to_thread(self._write, record, seen)
-        self._kept[slug] = now, seen
-
-    def _write(self, record: EventRecord, seen: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with whole_file(self._path(record)) as file:
-            file.write(seen)
+        self._kept[slug] = record.version
+        if self._again_at.pop(slug, None) is not None:
+            log.info("record-kept", slug=slug, version=record.version)
 
 
 class EntryFiles:

@@ -1,16 +1,20 @@
-"""The journal of an event in the data folder: what a gateway acknowledged, to be given back to a Redis that lost it."""
+"""What processes keep of an event in the data folder, to give it back to a Redis that lost it: journals and lines."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator
+from math import inf
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
 from admission.core.line import DRAW, Place
 from admission.core.record import EventRecord
+from admission.data_dir import whole_file
 from admission.store.protocol import Proof
 
 _MARK = 0xA7  # begins every entry: zeros that a crash left behind are none
@@ -18,6 +22,7 @@ _PROOF = Struct(">BB12s6s12sQIQiQ")  # mark, flags, session, check, group, epoch
 _ENTRY = Struct(f">{_PROOF.size}sI")  # a proof and its CRC-32, so that a half of it is none: 68 bytes
 _ENTRIES_AT_ONCE = 4096
 _NOBODY = bytes(12)
+_KEEP_LINE_SECONDS = 1.0
 
 
 class Journal:
@@ -113,3 +118,43 @@ def _proof_of(packed: bytes) -> Proof:
     place = Place(segment or DRAW, rank)
     name = group.rstrip(b"\0").decode()
     return Proof(b"" if session == _NOBODY else session, check, name, place, epoch, number, flags, at_us)
+
+
+class LineFiles:
+    """What processes last saw of the lines, one file an event, a second old at most.
+
+    With it, processes that start beside an empty Redis know where the line stood.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "lines"
+        self._kept: dict[str, tuple[float, bytes]] = {}
+
+    def _path(self, record: EventRecord) -> Path:
+        return self._folder / f"{record.event.slug}.{int(record.created_at.timestamp())}.json"
+
+    def read(self, record: EventRecord) -> bytes | None:
+        """What was kept of an event's line; None when there is nothing that can be read."""
+        try:
+            return self._path(record).read_bytes()
+        except OSError:
+            return None
+
+    async def keep(self, record: EventRecord, seen: bytes | None) -> None:
+        """Write what was seen, where it is something else than a second ago.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        slug, now = record.event.slug, time.monotonic()
+        kept_at, kept = self._kept.get(slug, (-inf, b""))
+        if seen is None or seen == kept or now - kept_at < _KEEP_LINE_SECONDS:
+            return
+        self._kept[slug] = now, kept  # one that fails is tried again in a second
+        await asyncio.to_thread(self._write, record, seen)
+        self._kept[slug] = now, seen
+
+    def _write(self, record: EventRecord, seen: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(self._path(record)) as file:
+            file.write(seen)

@@ -46,10 +46,10 @@ class Journals:
             self._fails = True
 
     def give_back(self, record: EventRecord) -> None:
-        """Begin to give everything back, unless that is under way."""
-        slug = record.event.slug
-        if slug not in self._tasks or self._tasks[slug].done():
-            self._tasks[slug] = asyncio.create_task(self._give_back(record))
+        """Begin to give everything back, from the newest again where that was under way: more was lost meanwhile."""
+        if under_way := self._tasks.get(record.event.slug):
+            under_way.cancel()
+        self._tasks[record.event.slug] = asyncio.create_task(self._give_back(record))
 
     async def _give_back(self, record: EventRecord) -> None:
         began, slug, entries = time.monotonic(), record.event.slug, 0

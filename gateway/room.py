@@ -186,10 +186,13 @@ class Room:
         session = holder.session if ticket.tag else b""
         return Proof(session, holder.check, ticket.group, place, ticket.epoch, ticket.number)
 
-    def waiting_json(self, ticket: Ticket) -> bytes | None:
+    def waiting_json(self, ticket: Ticket, told_ahead: int | None = None) -> bytes | None:
         """`standing` of a ticket that waits or is to be drawn, as JSON; None when that takes a closer look.
 
         Nearly all requests ask for this: it is written from what holds for everybody and a few numbers.
+
+        Args:
+            told_ahead: what this person was told last, if they say so: they are told no more people ahead.
         """
         told = self._lately(ticket.group)
         jitter_ratio = random.random()  # noqa: S311 (nothing secret)
@@ -201,16 +204,19 @@ class Room:
             _, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
             return told.entered_json % (spread(seconds, jitter_ratio), told.seats_json(None))
         segment, rank, ahead = waits
+        if told_ahead is not None and told_ahead < ahead:
+            ahead = told_ahead
         expected_seconds = self._expected_seconds(told, ahead)
         wait, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
         seats = told.seats_json(ahead)
         return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio), seats)
 
-    def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED) -> Standing:
+    def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED, told_ahead: int | None = None) -> Standing:
         """Where a ticket stands.
 
         Args:
             trace: what the store holds of a called place; of one still waiting there is nothing to know.
+            told_ahead: see waiting_json.
         """
         told = self._lately(ticket.group)
         place = self.line.place(ticket.epoch, ticket.number)
@@ -219,6 +225,8 @@ class Room:
         # A full group is the end of the event for whoever wants a seat of it, and nothing to anybody else.
         event_state = told.event_state if state in _WANT_A_SEAT else told.own_state
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
+        if ahead is not None and told_ahead is not None:
+            ahead = min(ahead, told_ahead)
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
         seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
@@ -251,12 +259,16 @@ class Room:
         self._forecasts.watch(now, self.line.waiting, self._pace, self._headroom_ratio, self.line.mark_after)
         return outcomes
 
-    def progress_ratio(self, ticket: Ticket) -> float | None:
-        """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""
+    def progress_ratio(self, ticket: Ticket, ahead: int | None) -> float | None:
+        """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known.
+
+        Args:
+            ahead: people ahead, as its holder is told.
+        """
         place = self.line.place(ticket.epoch, ticket.number)
-        if place is None or self.line.called(place):
+        if place is None or ahead is None:
             return None
-        return max(0.0, 1 - (self.line.ahead(place) + 1) / max(1, self.line.position(place)))
+        return max(0.0, 1 - (ahead + 1) / max(1, self.line.position(place)))
 
     def _called_until(self, place: Place | None) -> datetime | None:
         """The end of the grace, as far as it is known: later if the event is paused meanwhile, never earlier."""

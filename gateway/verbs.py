@@ -8,6 +8,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 import msgspec
 
@@ -28,6 +29,7 @@ from gateway.room import Room
 from gateway.standing import Standing
 
 NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in their one spelling
+_REST_SECONDS = 1.0
 _UNCALLED = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING})
 _CLOSED_TO_JOINS = {
     EventState.SCHEDULED: "event-not-open",
@@ -76,6 +78,15 @@ class _Event:
         self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim, slug))
         self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look, slug))
         self.door = Door(self.claims.ask)
+        self.look_failed_at = -inf
+
+    def rests(self, room: Room) -> bool:
+        """Whether to answer without a look: for a second after one failed, and until Redis has given a snapshot again.
+
+        At a Redis that hangs each look would hold a poll for the whole timeout, only to learn nothing.
+        """
+        since_seconds = time.monotonic() - self.look_failed_at
+        return since_seconds < _REST_SECONDS or room.age_seconds > since_seconds
 
 
 class Verbs:
@@ -153,17 +164,25 @@ class Verbs:
             return None
         return recovery_code(self._keyring.recovery, ticket.event, ticket.tag, ticket.epoch, ticket.number)
 
-    async def standing(self, room: Room, ticket: Ticket) -> Standing:
-        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
-        standing = room.standing(ticket)
+    async def standing(self, room: Room, ticket: Ticket, told_ahead: int | None = None) -> Standing:
+        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more.
+
+        Args:
+            told_ahead: see Room.waiting_json.
+        """
+        standing = room.standing(ticket, UNKNOWN, told_ahead)
         if standing.state in _UNCALLED:
             return standing
         holder = room.holder(ticket)
+        event = self._event(room)
+        if event.rests(room):
+            return standing
         try:
-            trace = await self._event(room).looks.ask(holder)
+            trace = await event.looks.ask(holder)
         except StoreUnavailable:
-            trace = UNKNOWN
-        standing = room.standing(ticket, trace)
+            event.look_failed_at = time.monotonic()
+            return standing
+        standing = room.standing(ticket, trace, told_ahead)
         if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.kept:
             with suppress(StoreUnavailable):  # else the next look notes it
                 await self._store.pass_over(room.event.slug, holder)
@@ -172,8 +191,13 @@ class Verbs:
                 await self._store.expire(room.event.slug, holder)
         return standing
 
-    async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
+    async def claim(
+        self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None, *, waits: bool = True
+    ) -> Entered:
         """Ask for admission; when admitted, a pass for the target.
+
+        Args:
+            waits: at the door, while it is busy or Redis away.
 
         Raises:
             Refused: any problem of a claim; `target-refused`, `nonce-invalid`.
@@ -187,14 +211,14 @@ class Verbs:
         holder = room.holder(ticket)
         if holder.place == NOWHERE:
             raise Refused("not-called")
-        claimed = await self._ask(room, holder)
+        claimed = await self._ask(room, holder, waits)
         if claimed.problem:
             raise Refused(claimed.problem, retry_seconds=claimed.retry_seconds or None)
         session = urlsafe_b64encode(holder.session).decode()
         started_us = claimed.session_started_us
         if not claimed.repeated:
             self._journals.add(room.record, [_outcome(holder, ADMITTED, started_us)])
-        now = int(time.time())
+        now = int(room.now.timestamp())  # as the site's clock should have it; ours may be wrong
         pass_ = Pass(
             event=event.slug,
             session=session,
@@ -208,9 +232,9 @@ class Verbs:
         wait_seconds = max(0.0, started_us / 1_000_000 - ticket.issued_at_ms / 1000)
         return Entered(mint(pass_, self._keyring.passes[0]), session, target, claimed.repeated, wait_seconds)
 
-    def _ask(self, room: Room, holder: Holder) -> Awaitable[Claimed]:
+    def _ask(self, room: Room, holder: Holder, waits: bool) -> Awaitable[Claimed]:
         event = self._event(room)
-        if not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
+        if not waits or not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
             return event.claims.ask(holder)
         return event.door.enter(holder)
 

@@ -13,12 +13,14 @@ import structlog
 from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
 from admission.core.control.allowance import Allowance
-from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
+from admission.core.errors import AntreanError, StoreUnavailable
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
 from admission.core.turnout import Look, Turnout
-from admission.data_dir import LineFiles, RecordFiles
+from admission.data_dir import RecordFiles, RecordKeeper
+from admission.journal import LineFiles
 from admission.store.change import change_event
+from admission.store.outdated import OutdatedLines
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
 from admission.worker.draws import Draws
@@ -56,8 +58,10 @@ class Worker:
         self._store = store
         self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
+        self._outdated_lines = OutdatedLines(metrics.observe_outdated)
         self._files = files
         self._lines = lines
+        self._keeper = RecordKeeper(files)
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._draws = draws
@@ -107,6 +111,7 @@ class Worker:
         self._metrics.tick_failures.labels(slug)  # at 0 before its first step, which `rate` would not see else
         try:
             snapshot = await self._store.snapshot(slug)
+            self._outdated_lines.see(slug, outdated=snapshot.outdated)
             held = self._records.get(slug)
             if held is not None and not self._dry_run and await self._restorer.restore(held, snapshot):
                 return
@@ -134,12 +139,8 @@ class Worker:
         slug = record.event.slug
         if slug not in self._records or self._records[slug].version < record.version:
             self._records[slug] = record
-            if self._dry_run:
-                return
-            try:
-                self._files.keep(record)
-            except ConfigurationError as error:  # the line must move without a disk too
-                log.error("record-not-kept", slug=slug, reason=str(error))
+        if not self._dry_run and self._keeper.due(record):
+            self._keeper.keep(record)
 
     async def _keep_line(self, record: EventRecord) -> None:
         try:
@@ -261,7 +262,8 @@ class Worker:
             metrics.event_state.labels(slug, each.value).set(each is state)
         metrics.opens.labels(slug).set(event.opens_at.timestamp() if event.opens_at else 0)
         metrics.decisions.labels(slug, decision.reason).inc()
-        metrics.last_tick.labels(slug).set_to_current_time()
+        metrics.last_tick.labels(slug).set(snapshot.now_us / 1_000_000)
+        metrics.clock_skew_seconds.set(time.time() - snapshot.now_us / 1_000_000)
 
     def _observe_seats(self, slug: str, snapshot: Snapshot, event: Event) -> None:
         metrics = self._metrics

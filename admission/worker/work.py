@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import structlog
 
-from admission.data_dir import EntryFiles, LineFiles, RecordFiles, SecretsFile
+from admission.data_dir import EntryFiles, RecordFiles, SecretsFile
+from admission.journal import LineFiles
 from admission.settings import Settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore

@@ -16,7 +16,8 @@ from admission.core.draw import Draw
 from admission.core.errors import ConfigurationError
 from admission.core.event import Event, Order
 from admission.core.record import Change, EventRecord
-from admission.data_dir import LineFiles, RecordFiles, SecretsFile
+from admission.data_dir import RecordFiles, SecretsFile
+from admission.journal import LineFiles
 from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.change import change_event

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from admission.core.errors import Refused
 from admission.core.nik import Nik, parse_nik
 from gateway.answers import joined_json
 from gateway.bodies import JoinBody, RecoverBody, read_json
 from gateway.browser import slot_of
+from gateway.distance import read_ahead
 from gateway.gateway import Gateway
 from gateway.reply import Reply
 from gateway.room import Room
 from gateway.standing import encode
 from gateway.verbs import Issued
+
+_AHEAD = istr("Antrean-Ahead")
 
 
 def _likely_nik(body: JoinBody) -> Nik | None:
@@ -57,7 +61,10 @@ async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.Str
 async def current(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """Where the applicant stands."""
     ticket = gateway.tickets.read(request, room, slot_of(request))
-    return Reply(room.waiting_json(ticket) or encode(await gateway.verbs.standing(room, ticket)))
+    said = request.headers.get(_AHEAD)
+    told_ahead = None if said is None else read_ahead(said)
+    answer = room.waiting_json(ticket, told_ahead)
+    return Reply(answer or encode(await gateway.verbs.standing(room, ticket, told_ahead)))
 
 
 async def receipt(gateway: Gateway, room: Room, request: web.Request) -> web.Response:

@@ -162,9 +162,9 @@ class Deployment:
         self.processes.append(gateway)
         return gateway
 
-    def worker(self, **variables: str) -> Process:
-        """A worker process, not waited for."""
-        arguments = ["-m", "antrean.cli", "work", "--metrics-port", "0"]
+    def worker(self, *, module: str = "antrean.cli", **variables: str) -> Process:
+        """A worker process, not waited for; `module` is what runs in place of the command."""
+        arguments = ["-m", module, "work", "--metrics-port", "0"]
         worker = Process(self.folder, self._name("worker"), arguments, self._variables(variables))
         self.processes.append(worker)
         return worker

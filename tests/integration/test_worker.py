@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from admission.core.changes import with_settings
 from admission.core.record import EventRecord
-from admission.data_dir import EntryFiles, LineFiles, RecordFiles
+from admission.data_dir import EntryFiles, RecordFiles
+from admission.journal import LineFiles
 from admission.worker import loop
 from admission.worker.draws import Draws
 from admission.worker.loop import Worker

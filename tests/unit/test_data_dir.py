@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from admission import data_dir
-from admission.data_dir import LineFiles, whole_file
+from admission import journal
+from admission.data_dir import whole_file
+from admission.journal import LineFiles
 from tests.samples import CREATED_AT, make_record
 
 
@@ -43,7 +44,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(data_dir, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(journal, "time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 @pytest.fixture

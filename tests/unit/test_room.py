@@ -82,6 +82,22 @@ def test_who_waits_is_told_the_same_in_one_go(
         assert in_one_go == encode(by_field), "byte for byte"
 
 
+@pytest.mark.promise("B3")
+@given(st.integers(0, 49), st.one_of(st.none(), st.integers(0, 60)))
+def test_nobody_is_told_more_people_ahead_than_before(ahead: int, told_ahead: int | None) -> None:
+    """B3: and the wait is that of somebody behind so many."""
+    waiting = room(Line((Segment(EPOCHS[0], 50),)), STATES["last seats"], None)
+    random.seed(1)
+    answer = waiting.waiting_json(Ticket(EVENT.slug, EPOCHS[0], ahead + 1, 0), told_ahead)
+    random.seed(1)
+    assert answer == encode(waiting.standing(Ticket(EVENT.slug, EPOCHS[0], ahead + 1, 0), told_ahead=told_ahead))
+    told = json.loads(answer or b"")
+    nearer = ahead if told_ahead is None else min(ahead, told_ahead)
+    as_if = json.loads(waiting.waiting_json(Ticket(EVENT.slug, EPOCHS[0], nearer + 1, 0)) or b"")
+    assert (told["ahead"], told["wait_seconds"], told["seats"]) == (nearer, as_if["wait_seconds"], as_if["seats"])
+    assert told["place"]["rank"] == ahead + 1
+
+
 def _called(made: Room, seconds: float, called: int, allowed: float) -> Snapshot:
     now_us = int((NOW.timestamp() + seconds) * 1_000_000)
     line = Line((Segment(EPOCHS[0], 100_000),), Place(EPOCHS[0], called))
