@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
 from tests.samples import SEAL
+from tests.forms import Cluster, Sentinels, TlsServer
 from tests.servers import FLAVOURS, RedisServer
 
 # Generous: the machine that runs the tests may be busy, and only test_faults.py is about timeouts.
@@ -53,10 +56,20 @@ StoreMaker = Callable[..., RedisStore]
 ServerMaker = Callable[..., RedisServer]
 
 
-@pytest.fixture(scope="session", params=FLAVOURS)
+# On every form of Redis that people run, the whole contract is proven by `make prove`.
+_FORMS: dict[str, Callable[[], Any]] = {
+    **{flavour: partial(RedisServer, flavour) for flavour in FLAVOURS},
+    "tls-and-acl": TlsServer,
+    "sentinel": Sentinels,
+    "cluster": Cluster,
+}
+_PARAMETERS = [pytest.param(form, marks=() if form in FLAVOURS else pytest.mark.prove) for form in _FORMS]
+
+
+@pytest.fixture(scope="session", params=_PARAMETERS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """A running server of each flavour, for the whole session; tests take `redis_server` instead."""
-    server = RedisServer(request.param)
+    """A running server of each flavour, and of each form, for the whole session; tests take `redis_server` instead."""
+    server = _FORMS[request.param]()
     try:
         yield server.start()
     finally:

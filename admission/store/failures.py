@@ -1,0 +1,68 @@
+"""The kind of a failure of Redis, and whether the connections that brought it should be given up."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from redis import exceptions
+from redis.asyncio.sentinel import MasterNotFoundError
+
+from admission.core.errors import FailureKind
+
+# RedisClusterException and KeyError (a slot that no node has) are no RedisErrors.
+FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
+# Another server may serve by now, but sound connections to this one would be kept for ever.
+MOVED_AWAY = frozenset(
+    {FailureKind.READ_ONLY, FailureKind.NO_REPLICAS, FailureKind.LOADING, FailureKind.CLUSTER_DOWN}
+)
+
+_LONGEST = 300  # characters of a reason; redis-py's can be a page
+_LINKS = 6  # of a chain of causes; redis-py makes three
+# The first that fits: some derive from others further down.
+_BY_CLASS: tuple[tuple[type[BaseException], FailureKind], ...] = (
+    (exceptions.ReadOnlyError, FailureKind.READ_ONLY),
+    (exceptions.MasterDownError, FailureKind.READ_ONLY),  # a replica that lost its master, and serves nothing
+    (exceptions.ClusterDownError, FailureKind.CLUSTER_DOWN),
+    (exceptions.SlotNotCoveredError, FailureKind.CLUSTER_DOWN),
+    (exceptions.BusyLoadingError, FailureKind.LOADING),
+    (exceptions.OutOfMemoryError, FailureKind.MEMORY),
+    (exceptions.NoPermissionError, FailureKind.DENIED),
+    (exceptions.AuthenticationError, FailureKind.DENIED),
+    (exceptions.AuthenticationWrongNumberOfArgsError, FailureKind.DENIED),
+    (MasterNotFoundError, FailureKind.NO_MASTER),
+    (ssl.SSLError, FailureKind.TLS),
+    (TimeoutError, FailureKind.TIMEOUT),
+    (exceptions.TimeoutError, FailureKind.TIMEOUT),
+    (ConnectionRefusedError, FailureKind.REFUSED),
+    (FileNotFoundError, FailureKind.REFUSED),  # of a unix socket
+    (socket.gaierror, FailureKind.REFUSED),  # a host name that nobody knows
+)
+_BY_CODE = {"NOREPLICAS": FailureKind.NO_REPLICAS, "MISCONF": FailureKind.DISK}
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """The kind of a failure; redis-py wraps some answers, so that the causes are looked at too."""
+    for each in _chain(error):
+        for kind in _BY_CLASS:
+            if isinstance(each, kind[0]):
+                return kind[1]
+        if isinstance(each, exceptions.ResponseError):
+            return _BY_CODE.get(str(each).partition(" ")[0], FailureKind.OTHER)
+    broken = isinstance(error, exceptions.ConnectionError | OSError)
+    return FailureKind.BROKEN if broken else FailureKind.OTHER
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(_LINKS):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def reason_of(error: BaseException) -> str:
+    """A few words for logs."""
+    return f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else "no answer in time"
