@@ -83,6 +83,22 @@ def redis_server(shared_server: RedisServer) -> RedisServer:
     return shared_server
 
 
+@pytest.fixture(scope="session", params=FLAVOURS)
+def _plain_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    server = RedisServer(request.param)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def plain_server(_plain_server: RedisServer) -> RedisServer:
+    """As `redis_server`, but never another form than one server: a test may stand between it and its clients."""
+    _plain_server.empty()
+    return _plain_server
+
+
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
     """The address of an empty server."""

@@ -15,6 +15,8 @@ from typing import Any
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
+from admission.store.keys import EventKeys
+from tests.samples import SLUG
 from tests.servers import RedisServer, binary_of
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +122,7 @@ class Sentinels:
 
     def __init__(self, flavour: str = "redis", *, fenced: bool = True) -> None:
         self.flavour = flavour
-        self.folder = Path(tempfile.mkdtemp(prefix="antrean-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="antrean-"))
         self._fence = FENCE if fenced else ()
         self._ports = free_ports(6)
         self.servers: list[RedisServer] = []
@@ -148,12 +150,12 @@ class Sentinels:
         for old, new in {
             "port 26379": f"port {port}",
             "bind 127.0.0.1 -::1": "bind 127.0.0.1",
-            "dir /tmp": f"dir {self.folder}",
+            "dir /tmp": f"dir {self._folder}",
             f"sentinel monitor {SERVICE} 127.0.0.1 6379 2": f"sentinel monitor {SERVICE} 127.0.0.1 {master} 2",
         }.items():
             assert f"\n{old}\n" in text, old
             text = text.replace(f"\n{old}\n", f"\n{new}\n")
-        own = self.folder / f"sentinel-{port}.conf"
+        own = self._folder / f"sentinel-{port}.conf"
         own.write_text(text)
         command = ["setpriv", "--pdeathsig", "KILL", binary_of(self.flavour), str(own), "--sentinel"]
         self.sentinels.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
@@ -183,6 +185,11 @@ class Sentinels:
         """The master's unix socket."""
         return self.master.socket
 
+    @property
+    def folder(self) -> Path:
+        """The master's folder."""
+        return self.master.folder
+
     def empty(self) -> None:
         """See RedisServer."""
         self.master.empty()
@@ -194,7 +201,23 @@ class Sentinels:
             sentinel.wait()
         for server in self.servers:
             server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Client(RedisCluster):
+    """Routes keys; what it says of a server is said of the one that has the event of most tests."""
+
+    def info(self, section: str | None = None, **_: Any) -> Any:
+        return super().info(section, target_nodes=self.get_node_from_key(EventKeys(SLUG).event))
+
+    def config_set(self, name: str, value: Any, *_: Any, **__: Any) -> Any:
+        return super().config_set(name, value, target_nodes=RedisCluster.PRIMARIES)
+
+    def config_resetstat(self, **_: Any) -> Any:
+        return super().config_resetstat(target_nodes=RedisCluster.PRIMARIES)
+
+    def save(self, **_: Any) -> Any:
+        return super().save(target_nodes=RedisCluster.PRIMARIES)
 
 
 class Cluster:
@@ -234,7 +257,7 @@ class Cluster:
         await_ready(lambda: all(self._told(each, "cluster_state") == "ok" for each in self.servers))
         await_ready(lambda: all(self._follows(each) for each in self.servers[3:]))
         nodes = [ClusterNode("127.0.0.1", port) for port in self.ports[:3]]
-        self.client: Any = RedisCluster(startup_nodes=nodes, protocol=2)
+        self.client: Any = _Client(startup_nodes=nodes, protocol=2)
         return self
 
     def _told(self, server: RedisServer, name: str) -> int | str:
@@ -245,6 +268,11 @@ class Cluster:
     @staticmethod
     def _follows(server: RedisServer) -> bool:
         return server.client.info("replication").get("master_link_status") == "up"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the server that has the event of most tests."""
+        return self.server_of(EventKeys(SLUG).event).folder
 
     def server_of(self, key: str) -> RedisServer:
         """The master that has a key."""

@@ -6,6 +6,7 @@ None of them tries anything twice: a second try of a write whose reply was lost 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -204,9 +205,10 @@ class ClusterLink:
         options = _options(address) | {"ssl": address.tls}
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
         self._seeds = list(address.hosts)
+        self._gates: defaultdict[str | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_POOL_CONNECTIONS))
         self._cluster = aioredis.RedisCluster(
             startup_nodes=nodes,
-            max_connections=_POOL_CONNECTIONS,
+            max_connections=2 * _POOL_CONNECTIONS,  # it fails above that; the gates keep us below, but for slots that moved
             retry=_no_retry(),
             require_full_coverage=False,  # the events of other slots go on
             reinitialize_steps=0,  # a slot that moved must not close the connections of all others
@@ -219,9 +221,10 @@ class ClusterLink:
             node.connection_class = connection_class
 
     async def execute(self, *words: Any) -> Any:
-        """See Link."""
+        """See Link. More calls than a node has connections wait for one."""
         try:
-            return await self._cluster.execute_command(*words)  # type: ignore[no-untyped-call]
+            async with self._gates[self._node_of(words)]:
+                return await self._cluster.execute_command(*words)  # type: ignore[no-untyped-call]
         except KeyError as error:  # as redis-py tells it
             raise SlotNotCoveredError("a slot that no node has") from error
 
