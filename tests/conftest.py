@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
-from tests.samples import SEAL
 from tests.forms import Cluster, Sentinels, TlsServer
+from tests.samples import SEAL
 from tests.servers import FLAVOURS, RedisServer
 
 # Generous: the machine that runs the tests may be busy, and only test_faults.py is about timeouts.

@@ -244,16 +244,16 @@ class Cluster:
         first, share = self.servers[0], _SLOTS // 3 + 1
         for rank, server in enumerate(self.servers):
             server.client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", rank + 1)
-            first.client.execute_command(
-                "CLUSTER", "MEET", "127.0.0.1", self.ports[rank], self._bus_ports[rank]
-            )
+            first.client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[rank], self._bus_ports[rank])
             if rank < 3:
                 last = min((rank + 1) * share, _SLOTS) - 1
                 server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", rank * share, last)
         masters = [server.client.execute_command("CLUSTER", "MYID") for server in self.servers[:3]]
         await_ready(lambda: all(self._told(each, "cluster_known_nodes") == len(self.servers) for each in self.servers))
         for server, master in zip(self.servers[3:], masters, strict=False):
-            await_ready(lambda server=server, master=master: server.client.execute_command("CLUSTER", "REPLICATE", master))
+            await_ready(
+                lambda server=server, master=master: server.client.execute_command("CLUSTER", "REPLICATE", master)
+            )
         await_ready(lambda: all(self._told(each, "cluster_state") == "ok" for each in self.servers))
         await_ready(lambda: all(self._follows(each) for each in self.servers[3:]))
         nodes = [ClusterNode("127.0.0.1", port) for port in self.ports[:3]]

@@ -46,6 +46,7 @@ PROMISES = {
     "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
+    "C2": "When Sentinels replace the master, joins resume within 5 s, and no number is issued twice",
     "C3": "When the worker that steers dies or stands still, the next one steers within the lease and a second",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",

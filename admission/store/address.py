@@ -76,7 +76,7 @@ def read_address(url: str) -> Address:
         _query(split, form, tls=tls)
         if not split.path.startswith("/"):
             raise ValueError("names no socket: unix:///run/redis.sock")
-        return Address(form, tls, options=parse_url(url) | {"path": unquote(split.path)})
+        return Address(form, tls, options={**parse_url(url), "path": unquote(split.path)})
     credentials, _, netloc = split.netloc.rpartition("@")
     hosts = tuple(_hosts(netloc, _PORTS[form]))
     if form is Form.SINGLE and len(hosts) > 1:
@@ -102,7 +102,9 @@ def _query(split: SplitResult, form: Form, *, tls: bool) -> dict[str, str]:
         *(_SENTINELS if form is Form.SENTINEL else ()),
     )
     if split.fragment or query.keys() - set(known):  # not quoted: it may be the rest of a password
-        raise ValueError(f"has parameters behind ? or # that {split.scheme}:// does not take: {', '.join(known) or 'none'}")
+        raise ValueError(
+            f"has parameters behind ? or # that {split.scheme}:// does not take: {', '.join(known) or 'none'}"
+        )
     if missing := [name for name in _FILES if name in query and not Path(query[name]).is_file()]:
         raise ValueError(f"{', '.join(missing)}: there is no such file")
     return query

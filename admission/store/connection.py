@@ -12,12 +12,12 @@ from redis.exceptions import NoScriptError
 
 from admission.core.errors import ConfigurationError, FailureKind, StoreUnavailable
 from admission.store.address import Form, read_address
-from admission.store.failures import FAILURES, MOVED_AWAY, kind_of, reason_of
+from admission.store.failures import FAILURES, MOVED_AWAY, explain_failure
 from admission.store.links import Ask, open_link
 from admission.store.scripts import Script
 
 _LOOK_SECONDS = 1.0  # bound of a look at the nodes of a Cluster, which no call waits for
-# A Cluster may have another master after any of these. One Redis may not: a slow one would have to accept connections too.
+# A Cluster may have another master after any of these; on a slow Redis alone, new connections would be one more load.
 _NODE_AWAY = MOVED_AWAY | {FailureKind.TIMEOUT, FailureKind.REFUSED, FailureKind.BROKEN}
 
 Observe = Callable[[str, int, float], None]
@@ -77,6 +77,17 @@ class Connection:
         """What one plain command returns; its key comes first."""
         return await self._call("command", *words)
 
+    async def write_refusal(self, key: str) -> FailureKind | None:
+        """Why writes to the slot of a key that does not exist are refused; None when they are taken, or nobody answers.
+
+        A full memory, a full disk, a replica, the fence: each refuses this command before it finds nothing to do.
+        """
+        try:
+            await self._call("probe", "SET", key, "", "XX")
+        except StoreUnavailable as error:
+            return error.kind if error.kind.refuses_writes else None
+        return None
+
     async def masters(self) -> list[tuple[str, Ask]]:
         """Every server that takes writes: a name, and what asks it a command.
 
@@ -101,11 +112,11 @@ class Connection:
         except NoScriptError:
             raise
         except FAILURES as error:
-            kind = kind_of(error)
+            kind, reason = explain_failure(error)
             self._failed(name, kind)
             if kind in self._renew_on:
                 await self._renew(kind, words)
-            raise StoreUnavailable(f"{name}: {reason_of(error)}", kind) from error
+            raise StoreUnavailable(f"{name}: {reason}", kind) from error
 
     async def _renew(self, kind: FailureKind, words: Sequence[Any]) -> None:
         """Have the next calls connect anew; a look at the nodes of a Cluster goes on behind this one."""

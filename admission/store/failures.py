@@ -1,4 +1,4 @@
-"""The kind of a failure of Redis, and whether the connections that brought it should be given up."""
+"""What a failure of Redis means: its kind, and whether other connections are needed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from admission.core.errors import FailureKind
 # RedisClusterException and KeyError (a slot that no node has) are no RedisErrors.
 FAILURES = (exceptions.RedisError, exceptions.RedisClusterException, OSError, TimeoutError)
 # Another server may serve by now, but sound connections to this one would be kept for ever.
-MOVED_AWAY = frozenset(
-    {FailureKind.READ_ONLY, FailureKind.NO_REPLICAS, FailureKind.LOADING, FailureKind.CLUSTER_DOWN}
-)
+MOVED_AWAY = frozenset({FailureKind.READ_ONLY, FailureKind.NO_REPLICAS, FailureKind.LOADING, FailureKind.CLUSTER_DOWN})
 
 _LONGEST = 300  # characters of a reason; redis-py's can be a page
 _LINKS = 6  # of a chain of causes; redis-py makes three
@@ -42,16 +40,18 @@ _BY_CLASS: tuple[tuple[type[BaseException], FailureKind], ...] = (
 _BY_CODE = {"NOREPLICAS": FailureKind.NO_REPLICAS, "MISCONF": FailureKind.DISK}
 
 
-def kind_of(error: BaseException) -> FailureKind:
-    """The kind of a failure; redis-py wraps some answers, so that the causes are looked at too."""
+def explain_failure(error: BaseException) -> tuple[FailureKind, str]:
+    """The kind of a failure, and a few words for logs.
+
+    redis-py wraps some answers in errors of its own: of the causes the first counts that tells a kind.
+    """
     for each in _chain(error):
-        for kind in _BY_CLASS:
-            if isinstance(each, kind[0]):
-                return kind[1]
+        for kind in (kind for some, kind in _BY_CLASS if isinstance(each, some)):
+            return kind, _words(each)
         if isinstance(each, exceptions.ResponseError):
-            return _BY_CODE.get(str(each).partition(" ")[0], FailureKind.OTHER)
+            return _BY_CODE.get(str(each).partition(" ")[0], FailureKind.OTHER), _words(each)
     broken = isinstance(error, exceptions.ConnectionError | OSError)
-    return FailureKind.BROKEN if broken else FailureKind.OTHER
+    return FailureKind.BROKEN if broken else FailureKind.OTHER, _words(error)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -63,6 +63,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def reason_of(error: BaseException) -> str:
-    """A few words for logs."""
-    return f"{type(error).__name__}: {error}"[:_LONGEST] if str(error) else "no answer in time"
+def _words(error: BaseException) -> str:
+    told = str(error).partition(" : <")[0]  # behind it redis-py shows its own objects
+    return f"{type(error).__name__}: {told}"[:_LONGEST] if told else "no answer in time"

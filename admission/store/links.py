@@ -37,7 +37,9 @@ Ask = Callable[..., Awaitable[Any]]
 class Link(Protocol):
     """A client of Redis in any form."""
 
-    execute: Ask
+    @property
+    def execute(self) -> Ask:
+        """Sends one command and waits for its answer."""
 
     async def renew(self, kind: FailureKind, words: Sequence[Any]) -> None:
         """After a failure of the command `words`: let the next calls connect, and find the server, anew."""
@@ -60,7 +62,7 @@ def open_link(address: Address, timeout_seconds: float) -> Link:
             return PoolLink(_single(address))
         case Form.SENTINEL:
             sentinel = _sentinel(address, timeout_seconds)
-            return PoolLink(_MasterPool(address.service, sentinel, **_pool_options(address)), sentinel)
+            return PoolLink(_master_pool(address, sentinel), sentinel)
         case Form.CLUSTER:
             return ClusterLink(address)
 
@@ -124,11 +126,15 @@ def _sentinel(address: Address, timeout_seconds: float) -> Sentinel:
         **{"retry": _no_retry(), "driver_info": None, **address.sentinel_options},
         **(tls if address.tls else {}),
     }
-    return Sentinel(address.hosts, sentinel_kwargs=options)
+    return Sentinel(address.hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
 
 
 class _MasterPool(SentinelConnectionPool, aioredis.BlockingConnectionPool):
     """redis-py's pool of connections to the master that Sentinels name, which waits for a free one."""
+
+
+def _master_pool(address: Address, sentinel: Sentinel) -> _MasterPool:
+    return _MasterPool(address.service, sentinel, **_pool_options(address))  # type: ignore[no-untyped-call]
 
 
 class PoolLink:
@@ -141,12 +147,16 @@ class PoolLink:
         self._pool = pool
         self._sentinel = sentinel
         self._client = aioredis.Redis.from_pool(pool)
-        self.execute: Ask = self._client.execute_command
+
+    @property
+    def execute(self) -> Ask:
+        """See Link."""
+        return self._client.execute_command
 
     async def renew(self, kind: FailureKind, words: Sequence[Any]) -> None:
         """See Link."""
         if kind in MOVED_AWAY:
-            await self._pool.update_active_connections_for_reconnect()
+            await self._pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
             await self._pool.disconnect(inuse_connections=False)
 
     async def masters(self) -> list[tuple[str, Ask]]:
@@ -183,8 +193,8 @@ class _OfCluster:
 class _FirstKey:
     """Finds the key of a command that is no script: ours all have it first.
 
-    redis-py's own asks Redis for its table of all commands whenever it looks at the nodes anew, which takes a permission
-    and time, and fails with the one node that it asks.
+    redis-py's own asks Redis for its table of all commands whenever it looks at the nodes anew, which takes a
+    permission and time, and fails with the one node that it asks.
     """
 
     async def initialize(self, node: ClusterNode) -> None:
@@ -196,7 +206,7 @@ class _FirstKey:
 
 
 class ClusterLink:
-    """A client of a Cluster: each command goes to the node that has the slot of its keys, and follows a slot that moved.
+    """A client of a Cluster: each command goes to the node that has the slot of its keys, and follows one that moved.
 
     Which node has which slot is asked again after a failure, of any node that answers.
     """
@@ -205,17 +215,20 @@ class ClusterLink:
         options = _options(address) | {"ssl": address.tls}
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
         self._seeds = list(address.hosts)
-        self._gates: defaultdict[str | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_POOL_CONNECTIONS))
+        self._gates: defaultdict[str | None, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_POOL_CONNECTIONS)
+        )
         self._cluster = aioredis.RedisCluster(
             startup_nodes=nodes,
-            max_connections=2 * _POOL_CONNECTIONS,  # it fails above that; the gates keep us below, but for slots that moved
+            max_connections=2
+            * _POOL_CONNECTIONS,  # it fails above that; the gates keep us below, but for slots that moved
             retry=_no_retry(),
             require_full_coverage=False,  # the events of other slots go on
             reinitialize_steps=0,  # a slot that moved must not close the connections of all others
             **options,
         )
-        self._cluster.commands_parser = _FirstKey()
-        connection_class = _packing(SSLConnection if address.tls else aioredis.Connection, _OfCluster)
+        self._cluster.commands_parser = _FirstKey()  # type: ignore[assignment]
+        connection_class: Any = _packing(SSLConnection if address.tls else aioredis.Connection, _OfCluster)
         self._cluster.connection_kwargs["connection_class"] = connection_class
         for node in self._cluster.nodes_manager.startup_nodes.values():
             node.connection_class = connection_class
@@ -224,7 +237,7 @@ class ClusterLink:
         """See Link. More calls than a node has connections wait for one."""
         try:
             async with self._gates[self._node_of(words)]:
-                return await self._cluster.execute_command(*words)  # type: ignore[no-untyped-call]
+                return await self._cluster.execute_command(*words)
         except KeyError as error:  # as redis-py tells it
             raise SlotNotCoveredError("a slot that no node has") from error
 

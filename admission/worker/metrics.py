@@ -57,6 +57,11 @@ class WorkerMetrics:
             buckets=_TICK_SECONDS,
             registry=registry,
         )
+        self.redis_unfenced = Gauge(
+            "antrean_redis_unfenced",
+            "1 while a master that was replaced could go on giving out places, else 0.",
+            registry=registry,
+        )
         build = Gauge("antrean_build_info", "1, with the version as label.", ["version"], registry=registry)
         build.labels(__version__).set(1)
         ProcessCollector(registry=registry)
