@@ -95,7 +95,7 @@ def read_address(url: str) -> Address:
 
 
 def _query(split: SplitResult, form: Form, *, tls: bool) -> dict[str, str]:
-    query = {name: values[0] for name, values in parse_qs(split.query).items()}
+    query = {name: values[0] for name, values in parse_qs(split.query, keep_blank_values=True).items()}
     known = (
         *(("db",) if form is not Form.CLUSTER else ()),
         *(_TLS if tls else ()),

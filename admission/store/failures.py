@@ -37,7 +37,12 @@ _BY_CLASS: tuple[tuple[type[BaseException], FailureKind], ...] = (
     (FileNotFoundError, FailureKind.REFUSED),  # of a unix socket
     (socket.gaierror, FailureKind.REFUSED),  # a host name that nobody knows
 )
-_BY_CODE = {"NOREPLICAS": FailureKind.NO_REPLICAS, "MISCONF": FailureKind.DISK}
+# How the answers begin that redis-py has no class for; the third is what a script is told.
+_BY_BEGINNING = {
+    "NOREPLICAS ": FailureKind.NO_REPLICAS,
+    "MISCONF ": FailureKind.DISK,
+    "The user executing the script can't ": FailureKind.DENIED,
+}
 
 
 def explain_failure(error: BaseException) -> tuple[FailureKind, str]:
@@ -49,7 +54,8 @@ def explain_failure(error: BaseException) -> tuple[FailureKind, str]:
         for kind in (kind for some, kind in _BY_CLASS if isinstance(each, some)):
             return kind, _words(each)
         if isinstance(each, exceptions.ResponseError):
-            return _BY_CODE.get(str(each).partition(" ")[0], FailureKind.OTHER), _words(each)
+            kinds = (kind for beginning, kind in _BY_BEGINNING.items() if str(each).startswith(beginning))
+            return next(kinds, FailureKind.OTHER), _words(each)
     broken = isinstance(error, exceptions.ConnectionError | OSError)
     return FailureKind.BROKEN if broken else FailureKind.OTHER, _words(error)
 
