@@ -48,7 +48,8 @@ class FailureKind(StrEnum):
     CLUSTER_DOWN = "cluster-down"  # the slot has no node, or the cluster no majority
     MEMORY = "memory"  # maxmemory is reached
     DISK = "disk"  # the append-only file cannot be written
-    DENIED = "denied"  # a wrong password, or a command that the ACL forbids
+    LOGIN = "login"  # a user or a password that Redis does not know
+    DENIED = "denied"  # a command that the ACL forbids
     OTHER = "other"  # a script's own refusal, such as NOEVENT, or an answer that is not in this list
 
     @property
@@ -65,6 +66,7 @@ _REFUSES_WRITES = frozenset(
         FailureKind.CLUSTER_DOWN,
         FailureKind.MEMORY,
         FailureKind.DISK,
+        FailureKind.LOGIN,
         FailureKind.DENIED,
     }
 )

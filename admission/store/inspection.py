@@ -32,6 +32,7 @@ _REFUSED = {
     FailureKind.CLUSTER_DOWN: "the Cluster has lost a slot or its majority; start the missing nodes",
     FailureKind.MEMORY: "maxmemory is reached; raise it",
     FailureKind.DISK: "it cannot write its file; look at its log and disk",
+    FailureKind.LOGIN: "it does not know our user or password",
     FailureKind.DENIED: "the ACL does not let us write; see deploy/redis/users.acl",
 }
 

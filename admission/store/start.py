@@ -13,7 +13,7 @@ from admission.store.inspection import inspect, is_unfenced
 
 FENCE_SECONDS = 60.0  # between two looks: an operator changes it, nothing else does
 # Waiting helps against none of these. Whatever else is wrong may be over soon, and the page is served meanwhile.
-_LASTING = (FailureKind.DENIED, FailureKind.TLS)
+_LASTING = (FailureKind.LOGIN, FailureKind.DENIED, FailureKind.TLS)
 
 log = structlog.get_logger()
 

@@ -56,7 +56,7 @@ def find_problems(files: list[Path]) -> tuple[list[str], list[str]]:
             look(settings)
         except ConfigurationError as error:
             problems += error.problems
-    of_redis, warnings = _look_at_redis(settings)
+    of_redis, warnings = look_at_redis(settings)
     return problems + of_redis, warnings + _missing_texts(events)
 
 
@@ -73,8 +73,8 @@ def _look_at_secrets(settings: Settings) -> None:
         raise ConfigurationError(problems)
 
 
-def _look_at_redis(settings: Settings) -> tuple[list[str], list[str]]:
-    """Problems and warnings."""
+def look_at_redis(settings: Settings) -> tuple[list[str], list[str]]:
+    """What is wrong with Redis, and what works with a risk."""
     try:
         found = asyncio.run(_ask_redis(needed_redis(settings)))
     except ConfigurationError as error:

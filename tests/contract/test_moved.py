@@ -126,7 +126,7 @@ async def test_without_the_right_the_kind_is_denied_and_no_password_is_told(make
             try:
                 await hall.look()
             except StoreUnavailable as error:
-                return error if error.kind is FailureKind.DENIED else None
+                return error if error.kind is FailureKind.LOGIN else None
             return None
 
         unknown = await eventually(told)

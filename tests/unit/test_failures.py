@@ -23,8 +23,8 @@ ANSWERS = {
     "OOM command not allowed when used memory > 'maxmemory'.": FailureKind.MEMORY,
     "MISCONF Errors writing to the AOF file: No space left on device": FailureKind.DISK,
     "NOPERM this user has no permissions to run the 'hset' command": FailureKind.DENIED,
-    "WRONGPASS invalid username-password pair or user is disabled.": FailureKind.DENIED,
-    "NOAUTH Authentication required.": FailureKind.DENIED,
+    "WRONGPASS invalid username-password pair or user is disabled.": FailureKind.LOGIN,
+    "NOAUTH Authentication required.": FailureKind.LOGIN,
     "ERR The user executing the script can't run this command or subcommand script: 1, on @user_script:2.": (
         FailureKind.DENIED
     ),
