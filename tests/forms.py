@@ -71,8 +71,8 @@ class AclServer(RedisServer):
         self.url = f"unix://{USER}:{URL_PASSWORD}@{self.socket}"
 
 
-def make_certificates(folder: Path) -> None:
-    """A CA of our own, and certificates of a server (`localhost`) and of a client."""
+def make_certificates(folder: Path, names: str = "DNS:localhost") -> None:
+    """A CA of our own, and certificates of a server (of these names) and of a client."""
 
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
@@ -81,25 +81,35 @@ def make_certificates(folder: Path) -> None:
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test CA", *usage)
     for name in ("server", "client"):
-        (folder / f"{name}.ext").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
         openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
         openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.crt", *signed)
 
 
-def tls_options(folder: Path, port: int) -> tuple[str, ...]:
-    """Of a server that takes TLS with a client's certificate on a port."""
-    return (
-        *("--tls-port", str(port), "--tls-auth-clients", "yes", "--bind", "127.0.0.1"),
-        *("--tls-ca-cert-file", str(folder / "ca.crt")),
-        *("--tls-cert-file", str(folder / "server.crt"), "--tls-key-file", str(folder / "server.key")),
-    )
+def tls_settings(folder: Path, port: int) -> dict[str, str]:
+    """Of a server that takes TLS with a client's certificate on a port, and nothing else."""
+    return {
+        **{"port": "0", "tls-port": str(port), "tls-auth-clients": "yes", "tls-replication": "yes"},
+        **{"tls-ca-cert-file": str(folder / "ca.crt"), "tls-cert-file": str(folder / "server.crt")},
+        **{"tls-key-file": str(folder / "server.key"), "bind": "127.0.0.1"},
+    }
+
+
+def tls_options(folder: Path, port: int) -> list[str]:
+    """The same on the command line."""
+    return [word for name, value in tls_settings(folder, port).items() for word in (f"--{name}", value)]
+
+
+def tls_files(folder: Path) -> dict[str, str]:
+    """What a client of them needs, as redis-py names it."""
+    files = {"ssl_ca_certs": "ca.crt", "ssl_certfile": "client.crt", "ssl_keyfile": "client.key"}
+    return {name: str(folder / file) for name, file in files.items()}
 
 
 def tls_parameters(folder: Path) -> str:
     """The parameters of the URL."""
-    files = {"ssl_ca_certs": "ca.crt", "ssl_certfile": "client.crt", "ssl_keyfile": "client.key"}
-    return "?" + "&".join(f"{name}={folder / file}" for name, file in files.items())
+    return "?" + "&".join(f"{name}={file}" for name, file in tls_files(folder).items())
 
 
 class TlsServer(AclServer):
@@ -118,10 +128,12 @@ class Sentinels:
 
     Args:
         fenced: a master that hears of no replica refuses writes.
+        tls: between all of them, and to us.
     """
 
-    def __init__(self, flavour: str = "redis", *, fenced: bool = True) -> None:
+    def __init__(self, flavour: str = "redis", *, fenced: bool = True, tls: bool = False) -> None:
         self.flavour = flavour
+        self._tls = tls
         self._folder = Path(tempfile.mkdtemp(prefix="antrean-"))
         self._fence = FENCE if fenced else ()
         self._ports = free_ports(6)
@@ -129,13 +141,17 @@ class Sentinels:
         self.sentinels: list[subprocess.Popen[bytes]] = []
         hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports[3:])
         self.url = f"redis+sentinel://{hosts}/{SERVICE}"
+        if tls:
+            make_certificates(self._folder, "IP:127.0.0.1")
+            self.url = f"rediss+sentinel://{hosts}/{SERVICE}{tls_parameters(self._folder)}"
 
     def start(self) -> Sentinels:
         """Start all and wait until they know each other and the master takes writes."""
         master = self._ports[0]
         for port in self._ports[:3]:
             following = ("--replicaof", "127.0.0.1", str(master)) if port != master else ()
-            options = ("--port", str(port), *QUICK, *self._fence, *following)
+            listening = tls_options(self._folder, port) if self._tls else ("--port", str(port))
+            options = (*listening, *QUICK, *self._fence, *following)
             self.servers.append(RedisServer(self.flavour, aof=True, options=options).start())
         for port in self._ports[3:]:
             self._start_sentinel(port, master)
@@ -155,13 +171,20 @@ class Sentinels:
         }.items():
             assert f"\n{old}\n" in text, old
             text = text.replace(f"\n{old}\n", f"\n{new}\n")
+        if self._tls:
+            settings = tls_settings(self._folder, port)
+            text = text.replace(
+                f"port {port}\n", "\n".join(f"{name} {value}" for name, value in settings.items()) + "\n"
+            )
         own = self._folder / f"sentinel-{port}.conf"
         own.write_text(text)
         command = ["setpriv", "--pdeathsig", "KILL", binary_of(self.flavour), str(own), "--sentinel"]
         self.sentinels.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def _ask_sentinel(self, port: int, *words: str) -> Any:
-        with redis.Redis(port=port, protocol=2, decode_responses=True, socket_timeout=2) as client:
+        files = {"ssl": True, **tls_files(self._folder)} if self._tls else {}
+        options: dict[str, Any] = {"protocol": 2, "decode_responses": True, "socket_timeout": 2, **files}
+        with redis.Redis(host="127.0.0.1", port=port, **options) as client:
             return client.execute_command("SENTINEL", *words)
 
     def _agrees(self, port: int) -> bool:
@@ -225,9 +248,12 @@ class Cluster:
 
     Args:
         node_timeout_ms: how long a node is silent before a replica takes its place.
+        tls: between all of them, and to us.
     """
 
-    def __init__(self, flavour: str = "redis", *, replicas: bool = True, node_timeout_ms: int = 15_000) -> None:
+    def __init__(
+        self, flavour: str = "redis", *, replicas: bool = True, node_timeout_ms: int = 15_000, tls: bool = False
+    ) -> None:
         self.flavour = flavour
         count = 6 if replicas else 3
         ports = free_ports(2 * count)
@@ -235,12 +261,20 @@ class Cluster:
         # The events of other masters go on while one is away.
         self._options = ("--cluster-node-timeout", str(node_timeout_ms), "--cluster-require-full-coverage", "no")
         self.servers: list[RedisServer] = []
-        self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports[:3])
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports[:3])
+        self.url = f"redis+cluster://{hosts}"
+        self._certificates = Path(tempfile.mkdtemp(prefix="antrean-")) if tls else None
+        if self._certificates is not None:
+            make_certificates(self._certificates, "IP:127.0.0.1")
+            self.url = f"rediss+cluster://{hosts}{tls_parameters(self._certificates)}"
 
     def start(self) -> Cluster:
         """Start the nodes, make them a Cluster and wait until all agree."""
         for port, bus in zip(self.ports, self._bus_ports, strict=True):
-            own = ("--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(bus), *QUICK, *self._options)
+            listening = ("--port", str(port))
+            if self._certificates is not None:
+                listening = (*tls_options(self._certificates, port), "--tls-cluster", "yes")
+            own = (*listening, "--cluster-enabled", "yes", "--cluster-port", str(bus), *QUICK, *self._options)
             self.servers.append(RedisServer(self.flavour, options=own).start())
         first, share = self.servers[0], _SLOTS // 3 + 1
         for rank, server in enumerate(self.servers):
@@ -258,7 +292,8 @@ class Cluster:
         await_ready(lambda: all(self._told(each, "cluster_state") == "ok" for each in self.servers))
         await_ready(lambda: all(self._follows(each) for each in self.servers[3:]))
         nodes = [ClusterNode("127.0.0.1", port) for port in self.ports[:3]]
-        self.client: Any = _Client(startup_nodes=nodes, protocol=2)
+        files = {"ssl": True, **tls_files(self._certificates)} if self._certificates else {}
+        self.client: Any = _Client(startup_nodes=nodes, protocol=2, **files)
         return self
 
     def _told(self, server: RedisServer, name: str) -> int | str:
@@ -291,3 +326,5 @@ class Cluster:
             self.client.close()
         for server in self.servers:
             server.stop()
+        if self._certificates is not None:
+            shutil.rmtree(self._certificates, ignore_errors=True)

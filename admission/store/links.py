@@ -236,6 +236,7 @@ class ClusterLink:
     async def execute(self, *words: Any) -> Any:
         """See Link. More calls than a node has connections wait for one."""
         try:
+            await self._cluster.initialize()  # else redis-py sends what comes first to any node
             async with self._gates[self._node_of(words)]:
                 return await self._cluster.execute_command(*words)
         except KeyError as error:  # as redis-py tells it
@@ -265,4 +266,6 @@ class ClusterLink:
 
     async def close(self) -> None:
         """See Link."""
-        await self._cluster.aclose()
+        await self._cluster.aclose()  # which does nothing while the nodes are to be looked at anew
+        await self._cluster.nodes_manager.aclose()
+        await self._cluster.nodes_manager.aclose("startup_nodes")

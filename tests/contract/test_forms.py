@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from admission.core.errors import StoreUnavailable
+from admission.core.errors import FailureKind, StoreUnavailable
 from admission.store.keys import EVENTS, EventKeys
 from tests.conftest import StoreMaker
 from tests.contract.hall import Guest, Hall
@@ -36,8 +36,10 @@ FORMS: dict[str, Callable[[], Any]] = {
     "acl-on-valkey": partial(AclServer, "valkey"),
     "tls": TlsServer,
     "sentinel": Sentinels,
+    "sentinel-over-tls": partial(Sentinels, tls=True),
     "cluster-on-redis": partial(Cluster, "redis", replicas=False),
     "cluster-on-valkey": partial(Cluster, "valkey", replicas=False),
+    "cluster-over-tls": partial(Cluster, replicas=False, tls=True),
 }
 
 
@@ -180,3 +182,20 @@ async def test_a_master_of_a_cluster_is_replaced_while_the_events_of_others_go_o
     assert gap_seconds > NODE_TIMEOUT_MS / 1000, "inconclusive: nobody noticed"
     assert all(other.longest_gap_seconds < gap_seconds / 2 for other in others)
     print(f"{gap_seconds:.1f} s; others {[round(other.longest_gap_seconds, 2) for other in others]}")
+
+
+async def test_a_certificate_of_another_name_or_none_is_refused(make_form: FormMaker, make_store: StoreMaker) -> None:
+    server = make_form(TlsServer)
+    refused = []
+    for url in (
+        server.url.replace("@localhost:", "@127.0.0.1:"),
+        server.url.partition("?")[0],
+        server.url.partition("&ssl_certfile")[0],
+    ):
+        with pytest.raises(StoreUnavailable) as failed:
+            await make_store(url).events()
+        refused.append(failed.value)
+    assert [failure.kind for failure in refused[:2]] == [FailureKind.TLS] * 2
+    assert refused[2].kind in (FailureKind.TLS, FailureKind.BROKEN)  # the server ends it, and may not say why
+    unchecked = server.url.replace("@localhost:", "@127.0.0.1:") + "&ssl_check_hostname=no"
+    assert await make_store(unchecked).events() == ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
 
+from tests.forms import Cluster, Sentinels, TlsServer
 from tests.integration.applicants import Api, Browser, new_key
 from tests.integration.deployment import Deployment, Gateway
 from tests.integration.peer import PeerGateway, peer_gateway
@@ -21,11 +23,22 @@ class Running(NamedTuple):
     gateway: Gateway
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+# What tests of the shared deployment prove, `make prove` proves on the other forms of Redis too.
+_FORMS: dict[str, Callable[[], Any]] = {
+    "redis": partial(RedisServer, "redis"),
+    "tls-and-acl": TlsServer,
+    "sentinel": Sentinels,
+    "cluster": Cluster,
+}
+_PARAMETERS = [pytest.param(form, marks=() if form == "redis" else pytest.mark.prove) for form in _FORMS]
+
+
+@pytest.fixture(scope="session", params=_PARAMETERS)
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """The deployment that tests share. They must not end its processes: see `make_deployment`."""
-    deployment = Deployment(RedisServer("redis").start())
+    deployment = Deployment(_FORMS[request.param]())
     try:
+        deployment.server.start()
         gateway, worker = deployment.gateway(), deployment.worker()
         gateway.ready()
         worker.ready()
