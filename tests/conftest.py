@@ -54,6 +54,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
 
 StoreMaker = Callable[..., RedisStore]
 ServerMaker = Callable[..., RedisServer]
+FormMaker = Callable[[Callable[[], Any]], Any]
 
 
 # On every form of Redis that people run, the whole contract is proven by `make prove`.
@@ -119,6 +120,22 @@ def make_server() -> Iterator[ServerMaker]:
     finally:
         for server in made:
             server.stop()
+
+
+@pytest.fixture
+def make_form() -> Iterator[FormMaker]:
+    """Starts forms of Redis of the test's own: `make_form(partial(Sentinels, fenced=False))`; see tests/forms.py."""
+    made: list[Any] = []
+
+    def make(form: Callable[[], Any]) -> Any:
+        made.append(form())
+        return made[-1].start()
+
+    try:
+        yield make
+    finally:
+        for form in made:
+            form.stop()
 
 
 @pytest.fixture

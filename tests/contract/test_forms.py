@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import pairwise
@@ -14,7 +15,7 @@ import pytest
 
 from admission.core.errors import FailureKind, StoreUnavailable
 from admission.store.keys import EVENTS, EventKeys
-from tests.conftest import StoreMaker
+from tests.conftest import FormMaker, StoreMaker
 from tests.contract.hall import Guest, Hall
 from tests.eventually import eventually
 from tests.forms import AclServer, Cluster, Sentinels, TlsServer
@@ -28,7 +29,6 @@ TIMEOUT_SECONDS = 0.25
 FAILOVER_SECONDS = 20.0
 NODE_TIMEOUT_MS = 2_000
 
-FormMaker = Callable[[Callable[[], Any]], Any]
 FORMS: dict[str, Callable[[], Any]] = {
     "redis-with-a-file": partial(RedisServer, "redis", aof=True),
     "valkey-with-a-file": partial(RedisServer, "valkey", aof=True),
@@ -41,20 +41,6 @@ FORMS: dict[str, Callable[[], Any]] = {
     "cluster-on-valkey": partial(Cluster, "valkey", replicas=False),
     "cluster-over-tls": partial(Cluster, replicas=False, tls=True),
 }
-
-
-@pytest.fixture
-def make_form() -> Iterator[FormMaker]:
-    """Starts a form of the test's own."""
-    made: list[Any] = []
-
-    def make(form: Callable[[], Any]) -> Any:
-        made.append(form())
-        return made[-1].start()
-
-    yield make
-    for form in made:
-        form.stop()
 
 
 async def walk(hall: Hall) -> None:
@@ -153,6 +139,23 @@ async def test_sentinel_names_another_master_and_no_number_is_issued_twice(
         await trail.stop()
     assert duplicates(guest.number for trail in trails for _, guest in trail.joined) == []
     measured("C2", f"master {'killed' if how == 'kill' else 'suspended'}: joins resumed after {seconds:.1f} s")
+
+
+async def test_one_sentinel_that_answers_is_enough(make_form: FormMaker, make_store: StoreMaker) -> None:
+    """The silent ones come first in the URL, and would take the whole bound of each call."""
+    sentinels = make_form(Sentinels)
+    for silent in sentinels.sentinels[:2]:
+        silent.send_signal(signal.SIGSTOP)
+    store = make_store(sentinels.url, timeout_seconds=TIMEOUT_SECONDS)
+
+    async def answered() -> bool:
+        with suppress(StoreUnavailable):
+            return await store.events() == ()
+        return False
+
+    await eventually(answered)
+    hall = await Hall(store).open()
+    assert len(await hall.join_all(range(1, 50))) == 49
 
 
 @pytest.mark.prove

@@ -23,17 +23,28 @@ class Running(NamedTuple):
     gateway: Gateway
 
 
-# What tests of the shared deployment prove, `make prove` proves on the other forms of Redis too.
+# What these modules prove of the shared deployment, `make prove` proves on the other forms of Redis too.
+_CORE = (
+    *("test_choice", "test_draw", "test_no_shows", "test_operate", "test_passes_http", "test_renewals"),
+    *("test_reports_http", "test_status_http", "test_tickets_http", "test_waves"),
+)
 _FORMS: dict[str, Callable[[], Any]] = {
     "redis": partial(RedisServer, "redis"),
     "tls-and-acl": TlsServer,
     "sentinel": Sentinels,
     "cluster": Cluster,
 }
-_PARAMETERS = [pytest.param(form, marks=() if form == "redis" else pytest.mark.prove) for form in _FORMS]
 
 
-@pytest.fixture(scope="session", params=_PARAMETERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the tests of the shared deployment the forms that they run on."""
+    if "running" in metafunc.fixturenames:
+        forms = _FORMS if metafunc.module.__name__.rpartition(".")[2] in _CORE else ("redis",)
+        marked = [pytest.param(form, marks=() if form == "redis" else pytest.mark.prove) for form in forms]
+        metafunc.parametrize("running", marked, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """The deployment that tests share. They must not end its processes: see `make_deployment`."""
     deployment = Deployment(_FORMS[request.param]())

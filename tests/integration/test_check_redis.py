@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +12,7 @@ from pydantic import SecretStr
 from admission.data_dir import SecretsFile
 from admission.settings import Settings
 from antrean.commands.check import look_at_redis
-from tests.conftest import ServerMaker
+from tests.conftest import FormMaker, ServerMaker
 from tests.eventually import eventually
 from tests.forms import AclServer, Cluster, Sentinels
 from tests.integration.deployment import Deployment
@@ -30,20 +28,6 @@ async def check(url: str) -> tuple[str, str]:
     """Problems and warnings of a Redis, each a line."""
     problems, warnings = await asyncio.to_thread(look_at_redis, Settings(redis_url=SecretStr(url)))
     return "\n".join(problems), "\n".join(warnings)
-
-
-@pytest.fixture
-def make_form() -> Iterator[Callable[[Callable[[], Any]], Any]]:
-    """Starts a form of the test's own."""
-    made: list[Any] = []
-
-    def make(form: Callable[[], Any]) -> Any:
-        made.append(form())
-        return made[-1].start()
-
-    yield make
-    for form in made:
-        form.stop()
 
 
 async def test_a_server_alone(make_server: ServerMaker) -> None:
@@ -64,7 +48,7 @@ async def test_a_server_alone(make_server: ServerMaker) -> None:
 
 
 @pytest.mark.parametrize("fenced", [True, False])
-async def test_sentinels(make_form: Callable[..., Any], fenced: bool) -> None:
+async def test_sentinels(make_form: FormMaker, fenced: bool) -> None:
     """Without the fence it works, with a risk that is told. A Sentinel or a replica is not taken for the master."""
     form = make_form(partial(Sentinels, fenced=fenced))
     problems, warnings = await check(form.url)
@@ -81,7 +65,7 @@ async def test_sentinels(make_form: Callable[..., Any], fenced: bool) -> None:
     assert [word for word, (problems, _) in zip(wanted, told, strict=True) if word not in problems] == []
 
 
-async def test_a_cluster(make_form: Callable[..., Any]) -> None:
+async def test_a_cluster(make_form: FormMaker) -> None:
     cluster = make_form(partial(Cluster, replicas=False))
     problems, warnings = await check(cluster.url)
     assert (problems, warnings.count(NO_FILE)) == ("", 3)
@@ -101,7 +85,7 @@ async def test_a_cluster(make_form: Callable[..., Any]) -> None:
     await eventually(uncovered, within_seconds=20)
 
 
-async def test_rights_that_are_missing_are_named(make_form: Callable[..., Any]) -> None:
+async def test_rights_that_are_missing_are_named(make_form: FormMaker) -> None:
     server = make_form(partial(AclServer, "redis"))
     assert (await check(server.url))[0] == ""
     server.client.execute_command("ACL", "SETUSER", "antrean", "-hset", "-zadd", "-cluster|slots")
