@@ -1,4 +1,4 @@
-"""What of a server's INFO makes it unsupported, or a risk; real servers are in tests/integration/test_check_redis.py."""
+"""What of a server's INFO makes it unsupported, or a risk; test_check_redis.py looks at real servers."""
 
 from __future__ import annotations
 
