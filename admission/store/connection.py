@@ -126,7 +126,7 @@ class Connection:
             await self._renewing
 
     async def _renew_within(self, kind: FailureKind, words: Sequence[Any]) -> None:
-        with suppress(*FAILURES):  # then the next failure tries it again
+        with suppress(Exception):  # whatever it was, the next failure tries it again
             async with asyncio.timeout(self._renew_seconds):
                 await self.link.renew(kind, words)
 

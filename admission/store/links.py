@@ -214,7 +214,6 @@ class ClusterLink:
     def __init__(self, address: Address) -> None:
         options = _options(address) | {"ssl": address.tls}
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        self._seeds = list(address.hosts)
         self._gates: defaultdict[str | None, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_POOL_CONNECTIONS)
         )
@@ -224,6 +223,7 @@ class ClusterLink:
             * _POOL_CONNECTIONS,  # it fails above that; the gates keep us below, but for slots that moved
             retry=_no_retry(),
             require_full_coverage=False,  # the events of other slots go on
+            dynamic_startup_nodes=False,  # the names in the URL outlive the addresses that the nodes tell
             reinitialize_steps=0,  # a slot that moved must not close the connections of all others
             **options,
         )
@@ -239,7 +239,7 @@ class ClusterLink:
             await self._cluster.initialize()  # else redis-py sends what comes first to any node
             async with self._gates[self._node_of(words)]:
                 return await self._cluster.execute_command(*words)
-        except KeyError as error:  # as redis-py tells it
+        except LookupError as error:  # as redis-py tells it
             raise SlotNotCoveredError("a slot that no node has") from error
 
     async def renew(self, kind: FailureKind, words: Sequence[Any]) -> None:
@@ -247,7 +247,7 @@ class ClusterLink:
         manager, failed = self._cluster.nodes_manager, self._node_of(words)
         if failed is not None:
             manager.move_node_to_end_of_cached_nodes(failed)
-        await manager.initialize(additional_startup_nodes_info=self._seeds, last_failed_node_name=failed)
+        await manager.initialize(last_failed_node_name=failed)
 
     def _node_of(self, words: Sequence[Any]) -> str | None:
         key = words[3:4] if words[:1] in (("EVAL",), ("EVALSHA",)) else words[1:2]
@@ -256,7 +256,10 @@ class ClusterLink:
 
     async def masters(self) -> list[tuple[str, Ask]]:
         """See Link."""
-        await self._cluster.initialize()
+        try:
+            await self._cluster.initialize()
+        except LookupError as error:  # as redis-py tells it
+            raise SlotNotCoveredError("no node has a slot") from error
         return [(node.name, node.execute_command) for node in self._cluster.get_primaries()]
 
     @property

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import redis
 
 from admission.core.errors import FailureKind, StoreUnavailable
-from tests.conftest import ServerMaker, StoreMaker
+from tests.conftest import FormMaker, ServerMaker, StoreMaker
 from tests.contract.hall import Hall
 from tests.eventually import eventually
-from tests.forms import AclServer
+from tests.forms import AclServer, free_ports
+from tests.servers import RedisServer
 
 NOBODY = "127.0.0.1", "1"
 
@@ -135,3 +137,28 @@ async def test_without_the_right_the_kind_is_denied_and_no_password_is_told(make
     assert forbidden.value.kind is FailureKind.DENIED
     assert unknown is not None
     assert "s3cret" not in f"{forbidden.value!r} {unknown!r} {unknown.__cause__!r}"
+
+
+async def test_a_slot_without_a_node_is_told_so(make_form: FormMaker, make_store: StoreMaker) -> None:
+    """No node has a slot; then one node has all but one."""
+    port, bus = free_ports(2)
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", str(bus))
+    part = ("--cluster-require-full-coverage", "no")
+    node = make_form(lambda: RedisServer("redis", options=(*options, *part)))
+    store = make_store(f"redis+cluster://127.0.0.1:{port}")
+    hall = Hall(store)
+    with pytest.raises(StoreUnavailable) as empty:
+        await store.events()
+    assert empty.value.kind is FailureKind.CLUSTER_DOWN
+    missing = node.client.execute_command("CLUSTER", "KEYSLOT", hall.keys.line)
+    node.client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, missing - 1, missing + 1, 16_383)
+
+    async def found() -> bool:
+        with suppress(StoreUnavailable):
+            return await store.events() == ()
+        return False
+
+    await eventually(found)
+    with pytest.raises(StoreUnavailable) as uncovered:
+        await hall.look()
+    assert uncovered.value.kind is FailureKind.CLUSTER_DOWN

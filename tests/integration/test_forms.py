@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from admission.store.keys import EventKeys
+from tests.conftest import ServerMaker
 from tests.eventually import eventually
 from tests.forms import PASSWORD, URL_PASSWORD, Cluster, Sentinels, TlsServer
 from tests.integration.applicants import Api, ask, new_nik
@@ -80,6 +82,44 @@ async def test_processes_serve_a_whole_journey(deployment: Deployment, gateway: 
     assert re.search(r'^antrean_writes_refused{kind="read-only"} 0.0$', pages[0], re.MULTILINE)
     written = "\n".join([*pages, *(each.log.read_text() + each.out.read_text() for each in deployment.processes)])
     assert not {word for word in (PASSWORD, URL_PASSWORD) if word in written}
+
+
+async def test_an_address_that_moved_is_followed_and_the_page_hides_nothing(
+    make_server: ServerMaker,
+) -> None:
+    """The old master lives on as a replica: every connection to it is sound, and every read succeeds."""
+    before, after = make_server("redis", aof=True), make_server("redis", aof=True)
+    address = before.folder / "address.sock"
+    address.symlink_to(before.socket)
+    before.url = f"unix://{address}"
+    deployment = Deployment(before)
+    try:
+        gateway, worker = deployment.gateway(), deployment.worker()
+        for process in (gateway, worker):
+            process.ready()
+        async with aiohttp.ClientSession(gateway.url, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            api = Api(session, SLUG)
+            await deployment.open_event(gateway, SLUG)
+            ticket, _ = await _enter(api)
+            before.client.replicaof("127.0.0.1", "1")
+
+            async def told() -> bool:
+                return (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "read-only"}
+
+            await eventually(told)
+            assert (await api.join(new_nik())).problem == "store-unavailable"
+            address.unlink()
+            address.symlink_to(after.socket)
+
+            async def joined() -> bool:
+                return (await api.join(new_nik())).status == 201
+
+            await eventually(joined, within_seconds=10)
+            await _enter(api)
+            assert (await api.current(ticket)).status == 200
+            assert after.client.exists(EventKeys(SLUG).line)
+    finally:
+        deployment.stop()
 
 
 @pytest.mark.prove
