@@ -184,7 +184,7 @@ class Gateway:
         try:
             await self.refresh(slug)
         except StoreUnavailable as error:
-            log.warning("snapshot-failed", slug=slug, reason=error.reason)
+            log.warning("snapshot-failed", slug=slug, kind=error.kind, reason=error.reason)
         except AntreanError as error:  # a record of another deployment: its event is not served, all others are
             log.error("event-not-served", slug=slug, reason=str(error))
         except Exception as error:  # our mistake must not end the refreshing of all rooms; its age tells of this one
