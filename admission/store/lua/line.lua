@@ -117,7 +117,7 @@ end
 
 if went_back() then
   local less = merge()
-  begin_life(less or #seen.segments == 0 and now_us - born_us > learning_us)
+  begin_life(less or #seen.segments == 0 and now_us - born_us > 2000000) -- a new event is put within a second
 elseif line.epoch > seen.epoch and #seen.segments > 0 then
   local less = merge()
   store_line()
