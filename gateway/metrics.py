@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from admission.core.forecasts import EARLY, HELD, LATE, Outcome
 from antrean import __version__
+from gateway.load import Caller
 from gateway.problems import PROBLEMS
 from gateway.timings import Answers, Timings
 
@@ -52,6 +53,20 @@ class GatewayMetrics:
         self.snapshot_age_seconds = self._gauge("snapshot_age_seconds", "Age of what polls are answered from.", "event")
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
+        )
+        self.shed = self._counter("shed", "New or open connections refused for overload, by who asked.", "caller")
+        self.shed_count = lru_cache(_CHILDREN)(lambda caller: self.shed.labels(caller.name.lower()))
+        for caller in Caller:
+            self.shed_count(caller)
+        self.begin_wait_seconds = Timings(
+            "antrean_begin_wait_seconds",
+            "Wait of new connections that did not begin at once.",
+            _LAG_SECONDS,
+            (),
+        )
+        self.registry.register(self.begin_wait_seconds)
+        self.deaf_seconds = Counter(
+            "antrean_listener_closed_seconds", "Time in which the kernel refused connections.", registry=self.registry
         )
         # prometheus-client takes a dozen steps to find a child by its labels: too many for what a surge is made of.
         self.claim_count = lru_cache(_CHILDREN)(self.claims.labels)

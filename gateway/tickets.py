@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from admission.core.errors import TicketRefused
 from admission.core.identity import binding_of
 from admission.core.ticket import Ticket, TicketKeys, read_ticket
-from gateway.browser import Cookies, bearer_of, cookie_value
+from gateway.browser import Cookies, bearer_token, cookie_value
 
 _REMEMBERED = 20_000  # about 20 MB; a poll of a ticket beyond them costs one HMAC more
 _REMEMBERED_CHARACTERS = 1_500  # of headers: five people's tickets; longer ones would fill the memory
@@ -29,11 +29,19 @@ class TicketReader:
         Raises:
             TicketRefused: `ticket-missing`, `ticket-invalid`, `ticket-foreign`.
         """
-        cookies = request.headers.get(hdrs.COOKIE, "")
-        asked = (slug, slot, request.headers.get(hdrs.AUTHORIZATION, ""), cookies)
+        headers = request.headers
+        return self.find(slug, slot, headers.get(hdrs.AUTHORIZATION, ""), headers.get(hdrs.COOKIE, ""))
+
+    def find(self, slug: str, slot: int, authorization: str, cookies: str) -> Ticket:
+        """The same from the two headers that matter.
+
+        Raises:
+            TicketRefused: see read.
+        """
+        asked = (slug, slot, authorization, cookies)
         ticket = self._proven.get(asked)
         if ticket is None:
-            token = bearer_of(request) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
+            token = bearer_token(authorization) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
             ticket = self._prove(slug, token, self._cookies.browser_key(cookies))
             self._remember(asked, ticket)
         return ticket

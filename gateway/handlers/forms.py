@@ -14,6 +14,7 @@ from gateway.gateway import Gateway
 from gateway.handlers.page import Visit, bare_view, html, see, view, visit, with_pass
 from gateway.handlers.passes import enter as claim_and_count
 from gateway.problems import PROBLEMS, problem_response
+from gateway.protocol import wanted
 from gateway.room import Room
 from gateway.verbs import Issued
 
@@ -72,7 +73,7 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
             shown = bare_view(at, form_nik=fields["nik"], form_group=chosen or "")
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
-    seated = await at.gateway.join(at.room, nik, at.browser_key, chosen)
+    seated = await wanted(request, at.gateway.join(at.room, nik, at.browser_key, chosen))
     return _seated(at, seated.issued)
 
 

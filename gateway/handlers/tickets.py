@@ -10,6 +10,7 @@ from gateway.answers import joined_json
 from gateway.bodies import JoinBody, RecoverBody, read_json
 from gateway.browser import slot_of
 from gateway.gateway import Gateway
+from gateway.protocol import wanted
 from gateway.reply import Reply
 from gateway.room import Room
 from gateway.standing import encode
@@ -40,7 +41,7 @@ async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Stream
     slot = slot_of(request)
     body = await read_json(request, JoinBody)
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
-    seated = await gateway.join(room, _likely_nik(body), browser_key, body.group)
+    seated = await wanted(request, gateway.join(room, _likely_nik(body), browser_key, body.group))
     return _issued(gateway, slot, seated.issued, seated.answer or await _answer(gateway, room, seated.issued))
 
 

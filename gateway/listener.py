@@ -1,0 +1,206 @@
+"""New connections of a gateway: accepted, ranked and begun turn by turn; the excess is refused. `load.py` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from time import perf_counter, thread_time
+
+import structlog
+
+from gateway.busy import Refusals
+from gateway.load import Caller, Decision, Sample, State, decide
+from gateway.metrics import GatewayMetrics
+
+BACKLOG = 2048  # waits in the kernel until the next turn
+_FIRST_BYTES = 65_536  # a whole request, with its body: ours have 17 kB at most
+_AT_ONCE = 4  # begun without a look at who asks, on a quiet day
+_QUIET_SECONDS = 0.2  # since a line stood, or the socket was closed
+# One packet for the answer and the end of the connection: a fifth less of the processor for each refusal.
+_LAST_BYTES = socket.MSG_MORE | socket.MSG_DONTWAIT
+_LONGEST_LINE = 1024  # connections in one of the lines; each is an open file
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_EXHAUSTED_SECONDS = 0.5  # until the next try to accept, when there are no files left
+
+log = structlog.get_logger()
+
+Begin = Callable[[socket.socket, bytes], None]
+Rank = Callable[[bytes], Caller]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    sock: socket.socket
+    first: bytes
+    since: float
+
+
+def _receive(sock: socket.socket) -> bytes | None:
+    """What has arrived; nothing yet is b"", a sender who left None."""
+    try:
+        return sock.recv(_FIRST_BYTES, socket.MSG_DONTWAIT) or None
+    except BlockingIOError:
+        return b""
+    except OSError:
+        return None
+
+
+class Listener:
+    """Takes connections from a bound socket and begins them; nothing is parsed for those that it refuses.
+
+    Args:
+        begin: serves a connection whose first bytes, perhaps none, were read already.
+        rank: who sends these bytes.
+    """
+
+    def __init__(self, bound: socket.socket, begin: Begin, rank: Rank, metrics: GatewayMetrics) -> None:
+        self._bound = bound
+        self._begin = begin
+        self._rank = rank
+        self._metrics = metrics
+        self._refusals = Refusals()
+        self._lines: tuple[deque[_Waiting], ...] = tuple(deque() for _ in Caller)
+        self._state = State()
+        self._loop = asyncio.get_running_loop()
+        self._turn_at = 0.0
+        self._busy_until = 0.0
+        self._look_seconds = 0.0
+        self._left_over = False
+        self._turn_due = False
+        self._closed = False
+        self._deaf_since: float | None = None
+        bound.listen(BACKLOG)
+        self._loop.add_reader(bound, self._connections)
+
+    def close(self) -> None:
+        """Take no more connections; those that wait are begun."""
+        self._closed = True
+        if self._deaf_since is None:
+            self._loop.remove_reader(self._bound)
+            self._accept(1.0)
+        self._bound.close()
+        for line in self._lines:
+            while line:
+                self._start(line.popleft())
+
+    def _connections(self) -> None:
+        """Connections are there: a few are begun at once, which is all that happens on most days."""
+        if self._turn_due:
+            return
+        for _ in range(_AT_ONCE if perf_counter() > self._busy_until else 0):
+            accepted = self._next()
+            if accepted is None:
+                return
+            self._hand_over(accepted, b"")
+        self._turn_at = 0.0
+        self._turn()
+
+    def _turn(self) -> None:
+        """One turn of the loop while connections wait."""
+        self._turn_due = False
+        if self._closed:
+            return
+        now = perf_counter()
+        first, second, third = (len(line) for line in self._lines)
+        cpu = thread_time()
+        turn_seconds = cpu - self._turn_at if self._turn_at else 0.0
+        sample = Sample(now, (first, second, third), turn_seconds, self._look_seconds, self._left_over)
+        self._state, decision = decide(sample, self._state)
+        if decision.reason != "calm":
+            self._busy_until = now + _QUIET_SECONDS
+        self._listen(decision.listen, now)
+        self._left_over = decision.listen and not self._accept(decision.look_seconds)
+        self._refuse_late(decision, now)
+        self._look_seconds = thread_time() - cpu
+        self._begin_first(decision.begin, now)
+        self._turn_at = cpu
+        if self._left_over or self._deaf_since is not None or any(self._lines):
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _listen(self, listen: bool, now: float) -> None:
+        """Close or open the listening socket; the kernel answers a closed one's connections with a reset."""
+        if listen and self._deaf_since is not None:
+            self._metrics.deaf_seconds.inc(now - self._deaf_since)
+            self._deaf_since = None
+            self._bound.listen(BACKLOG)
+            self._loop.add_reader(self._bound, self._connections)
+        elif not listen and self._deaf_since is None:
+            self._deaf_since = now
+            self._loop.remove_reader(self._bound)
+            self._bound.shutdown(socket.SHUT_RD)
+
+    def _next(self) -> socket.socket | None:
+        """The next connection of the kernel's; None when there is none."""
+        try:
+            accepted, _ = self._bound.accept()
+        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+            return None
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self._pause_accepting(error)
+            return None
+        return accepted
+
+    def _hand_over(self, sock: socket.socket, first: bytes) -> None:
+        sock.setblocking(False)
+        self._begin(sock, first)
+
+    def _pause_accepting(self, error: OSError) -> None:
+        log.error("accept-failed", error=errno.errorcode.get(error.errno or 0, ""))
+        self._loop.remove_reader(self._bound)
+
+        def again() -> None:
+            if not self._closed and self._deaf_since is None:
+                self._loop.add_reader(self._bound, self._connections)
+
+        self._loop.call_later(_EXHAUSTED_SECONDS, again)
+
+    def _accept(self, look_seconds: float) -> bool:
+        """Accept and rank what is there; whether that was everything."""
+        now, until = perf_counter(), thread_time() + look_seconds
+        while thread_time() < until:
+            accepted = self._next()
+            if accepted is None:
+                return True
+            first = _receive(accepted)
+            if first is None:
+                accepted.close()
+                continue
+            caller = self._rank(first) if first else Caller.STRANGER
+            self._lines[caller].append(_Waiting(accepted, first, now))
+        return False
+
+    def _refuse_late(self, decision: Decision, now: float) -> None:
+        for caller, line, patience_seconds in zip(Caller, self._lines, decision.patience_seconds, strict=True):
+            while line and (len(line) > _LONGEST_LINE or now - line[0].since > patience_seconds):
+                self._refuse(caller, line.popleft())
+
+    def _refuse(self, caller: Caller, waiting: _Waiting) -> None:
+        first = waiting.first or _receive(waiting.sock) or b""
+        with suppress(OSError):  # the sender is gone, or reads nothing: closed all the same
+            waiting.sock.send(self._refusals.answer(caller, first), _LAST_BYTES)
+        waiting.sock.close()
+        self._metrics.shed_count(caller).inc()
+
+    def _begin_first(self, count: int, now: float) -> None:
+        """Begin the most urgent; who left while waiting is let go without work."""
+        for line in self._lines:
+            while line and count > 0:
+                waiting = line.popleft()
+                self._metrics.begin_wait_seconds.observe(now - waiting.since)
+                count -= self._start(waiting)
+
+    def _start(self, waiting: _Waiting) -> bool:
+        more = _receive(waiting.sock)
+        if more is None:
+            waiting.sock.close()
+            return False
+        self._hand_over(waiting.sock, waiting.first + more)
+        return True

@@ -1,0 +1,134 @@
+"""Which requests an overloaded gateway answers first, and which it refuses: pure decisions, no clock and no socket.
+
+New connections wait in three lines, one for each Caller. Each turn of the event loop begins a few of them, the most
+urgent first, so that no turn is long and everything else in the loop (polls on open connections, the refresh) gets its
+share. A connection that waited longer than its patience is refused. The patience is 100 ms if its line was empty within
+the last 100 ms, else 5 ms (controlled delay: Maurer, "Fail at Scale", ACM Queue 13(8), 2015): a burst is answered
+whole, a standing line is cut short. Nothing idles while somebody waits, so that goodput needs no tuning.
+
+Looking at connections that are then refused costs time as well: at most an eighth of it. When that is used
+up, the listening socket is closed for some milliseconds, and the kernel refuses connections at no cost to the process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Literal
+
+TURN_SECONDS = 0.001  # a request takes five turns: below, overhead; above, waiting in the loop instead of in the line
+MOST_BEGUN = 32.0
+PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS = 0.1, 0.005
+STANDING_SECONDS = 0.1  # a line that was not empty for so long is a standing one
+LOOK_RATIO = 0.12  # of the processor's time; what is accepted and answered takes a third of it as well
+LOOK_BURST_SECONDS = 0.02  # saved up while there is little to look at
+LISTEN_AGAIN_SECONDS = 0.0004  # of looking: about a dozen connections; less would open and close all the time
+LATE_SECONDS = 0.025
+LATE_TICKS = 4
+LONG_TURN_SECONDS = 0.075  # far below the 250 ms that a call to Redis may take
+
+Reason = Literal["calm", "standing", "flooded"]
+
+
+class Caller(IntEnum):
+    """Who asks, in the order in which an overloaded gateway answers."""
+
+    CALLED = 0
+    WAITING = 1
+    STRANGER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was seen of a turn of the event loop.
+
+    Args:
+        now_seconds: any clock that only grows.
+        waiting: connections that wait to be begun, by Caller.
+        turn_cpu_seconds: processor time of this thread since the turn before; 0 after idling. Time in which others had
+            the processor says nothing of what a turn costs.
+        look_cpu_seconds: of that, what accepting, ranking and refusing took.
+        left_over: whether connections were left in the kernel, because the time to look was used up.
+    """
+
+    now_seconds: float
+    waiting: tuple[int, int, int]
+    turn_cpu_seconds: float
+    look_cpu_seconds: float
+    left_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered from turn to turn.
+
+    Args:
+        begun: connections to begin in a turn, 1 to 32.
+        empty_at: when each line was last empty.
+        credit_seconds: processor time to look that is left.
+    """
+
+    begun: float = 8.0
+    empty_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    credit_seconds: float = LOOK_BURST_SECONDS
+    listening: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do in this turn.
+
+    Args:
+        begin: connections to begin.
+        patience_seconds: who waited longer is refused, by Caller.
+        look_seconds: processor time to accept and rank in this turn.
+        listen: whether the socket takes connections.
+    """
+
+    begin: int
+    patience_seconds: tuple[float, float, float]
+    look_seconds: float
+    listen: bool
+    reason: Reason
+
+
+def decide(sample: Sample, state: State) -> tuple[State, Decision]:
+    """Decide one turn.
+
+    Weakness: while the socket is closed nobody can be ranked, so that called people are refused as often as strangers.
+    They come back within seconds, and what is then looked at is answered in their order.
+    """
+    now = sample.now_seconds
+    begun, turn_seconds = state.begun, sample.turn_cpu_seconds
+    if turn_seconds > TURN_SECONDS:
+        begun = max(1.0, begun * 0.9)
+    elif turn_seconds > 0:
+        begun = min(MOST_BEGUN, begun + 0.25)
+    credit = state.credit_seconds + LOOK_RATIO * turn_seconds - sample.look_cpu_seconds
+    credit = max(-LOOK_BURST_SECONDS, min(LOOK_BURST_SECONDS, credit))
+    a, b, c = (at if people else now for at, people in zip(state.empty_at, sample.waiting, strict=True))
+    standing = tuple(now - at >= STANDING_SECONDS for at in (a, b, c))
+    patience = tuple(STANDING_PATIENCE_SECONDS if each else PATIENCE_SECONDS for each in standing)
+    may_listen = credit >= LISTEN_AGAIN_SECONDS or not any(sample.waiting)
+    listen = not sample.left_over if state.listening else may_listen
+    reason: Reason = "flooded" if not listen else "standing" if any(standing) else "calm"
+    after = State(begun, (a, b, c), credit, listen)
+    look_seconds = max(LISTEN_AGAIN_SECONDS, credit)
+    return after, Decision(int(begun), (patience[0], patience[1], patience[2]), look_seconds, listen, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Of requests on open connections: late ticks in a row, and whether strangers are refused."""
+
+    late_ticks: int = 0
+    shed: bool = False
+
+
+def judge_kept(lag_seconds: float, state: Kept) -> Kept:
+    """Whether strangers on open connections are refused, from how late a regular tick of the event loop came.
+
+    Four late ticks in a row (0.1 s at least) begin it, one in time ends it.
+    """
+    late = state.late_ticks + 1 if lag_seconds > LATE_SECONDS else 0
+    return replace(state, late_ticks=late, shed=late >= LATE_TICKS)

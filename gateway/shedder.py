@@ -1,0 +1,55 @@
+"""Requests on connections that stay open: they pass no listener, so that strangers are refused here."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from aiohttp import hdrs, web
+
+from gateway.busy import Refusals, Shed
+from gateway.callers import caller_of
+from gateway.gateway import Gateway
+from gateway.load import LATE_SECONDS, LONG_TURN_SECONDS, Caller, Kept, judge_kept
+from gateway.protocol import EdgeProtocol
+
+
+class Shedder:
+    """Refuses strangers on open connections while the event loop is late, and ends those connections.
+
+    However many ask in one turn of the loop, none of them begins after 75 ms of it: calls to Redis wait meanwhile.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._refusals = Refusals()
+        self._kept = Kept()
+        self._loop = asyncio.get_running_loop()
+        self._plan()
+
+    def _plan(self) -> None:
+        self._ticked_at = perf_counter()
+        self._timer = self._loop.call_later(LATE_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._kept = judge_kept(perf_counter() - self._ticked_at - LATE_SECONDS, self._kept)
+        self._plan()
+
+    def close(self) -> None:
+        """Watch the loop no more."""
+        self._timer.cancel()
+
+    def refusal(self, request: web.BaseRequest) -> web.StreamResponse | None:
+        """The refusal of a request that is not to be answered now; None for one that is."""
+        protocol = request.protocol
+        if isinstance(protocol, EdgeProtocol) and protocol.fresh:
+            protocol.fresh = False
+            return None
+        if not self._kept.shed and perf_counter() - self._ticked_at < LATE_SECONDS + LONG_TURN_SECONDS:
+            return None
+        if caller_of(self._gateway, request) is not Caller.STRANGER:
+            return None
+        self._gateway.metrics.shed_count(Caller.STRANGER).inc()
+        accept = request.headers.get(hdrs.ACCEPT, "").encode("latin-1", "replace")
+        first = f"{request.method} {request.raw_path} ".encode("utf-8", "replace") + accept
+        return Shed(self._refusals.answer(Caller.STRANGER, first))
