@@ -70,7 +70,6 @@ class Listener:
         self._turn_at = 0.0
         self._busy_until = 0.0
         self._look_seconds = 0.0
-        self._left_over = False
         self._turn_due = False
         self._closed = False
         self._deaf_since: float | None = None
@@ -109,17 +108,18 @@ class Listener:
         first, second, third = (len(line) for line in self._lines)
         cpu = thread_time()
         turn_seconds = cpu - self._turn_at if self._turn_at else 0.0
-        sample = Sample(now, (first, second, third), turn_seconds, self._look_seconds, self._left_over)
+        sample = Sample(now, (first, second, third), turn_seconds, self._look_seconds, self._deaf_since is None)
         self._state, decision = decide(sample, self._state)
-        if decision.reason != "calm":
+        if decision.reason != "calm" or self._deaf_since is not None:
             self._busy_until = now + _QUIET_SECONDS
-        self._listen(decision.listen, now)
-        self._left_over = decision.listen and not self._accept(decision.look_seconds)
+        if decision.listen:
+            self._listen(True, now)
+            self._listen(self._accept(decision.look_seconds), now)
         self._refuse_late(decision, now)
         self._look_seconds = thread_time() - cpu
         self._begin_first(decision.begin, now)
         self._turn_at = cpu
-        if self._left_over or self._deaf_since is not None or any(self._lines):
+        if self._deaf_since is not None or any(self._lines):
             self._turn_due = True
             self._loop.call_soon(self._turn)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
-TURN_SECONDS = 0.001  # a request takes five turns: below, overhead; above, waiting in the loop instead of in the line
+TURN_SECONDS = 0.0005  # a request takes five or more turns: below, overhead; above, waiting in the loop, not in line
 MOST_BEGUN = 32.0
 PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS = 0.1, 0.005
 STANDING_SECONDS = 0.1  # a line that was not empty for so long is a standing one
@@ -48,14 +48,15 @@ class Sample:
         turn_cpu_seconds: processor time of this thread since the turn before; 0 after idling. Time in which others had
             the processor says nothing of what a turn costs.
         look_cpu_seconds: of that, what accepting, ranking and refusing took.
-        left_over: whether connections were left in the kernel, because the time to look was used up.
+        listening: whether the socket takes connections. It is closed by the turn that used up its time to look and
+            left connections in the kernel.
     """
 
     now_seconds: float
     waiting: tuple[int, int, int]
     turn_cpu_seconds: float
     look_cpu_seconds: float
-    left_over: bool
+    listening: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ class State:
     begun: float = 8.0
     empty_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
     credit_seconds: float = LOOK_BURST_SECONDS
-    listening: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Decision:
         begin: connections to begin.
         patience_seconds: who waited longer is refused, by Caller.
         look_seconds: processor time to accept and rank in this turn.
-        listen: whether the socket takes connections.
+        listen: whether the socket takes connections; a turn that cannot look at all that are there closes it.
     """
 
     begin: int
@@ -109,10 +109,9 @@ def decide(sample: Sample, state: State) -> tuple[State, Decision]:
     a, b, c = (at if people else now for at, people in zip(state.empty_at, sample.waiting, strict=True))
     standing = tuple(now - at >= STANDING_SECONDS for at in (a, b, c))
     patience = tuple(STANDING_PATIENCE_SECONDS if each else PATIENCE_SECONDS for each in standing)
-    may_listen = credit >= LISTEN_AGAIN_SECONDS or not any(sample.waiting)
-    listen = not sample.left_over if state.listening else may_listen
+    listen = sample.listening or credit >= LISTEN_AGAIN_SECONDS or not any(sample.waiting)
     reason: Reason = "flooded" if not listen else "standing" if any(standing) else "calm"
-    after = State(begun, (a, b, c), credit, listen)
+    after = State(begun, (a, b, c), credit)
     look_seconds = max(LISTEN_AGAIN_SECONDS, credit)
     return after, Decision(int(begun), (patience[0], patience[1], patience[2]), look_seconds, listen, reason)
 
