@@ -112,8 +112,8 @@ class Listener:
         self._state, decision = decide(sample, self._state)
         if decision.reason != "calm" or self._deaf_since is not None:
             self._busy_until = now + _QUIET_SECONDS
+        self._listen(decision.listen, now)
         if decision.listen:
-            self._listen(True, now)
             self._listen(self._accept(decision.look_seconds), now)
         self._refuse_late(decision, now)
         self._look_seconds = thread_time() - cpu

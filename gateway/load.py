@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from math import inf
 from typing import Literal
 
 TURN_SECONDS = 0.0005  # a request takes five or more turns: below, overhead; above, waiting in the loop, not in line
@@ -21,8 +22,8 @@ MOST_BEGUN = 32.0
 PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS = 0.1, 0.005
 STANDING_SECONDS = 0.1  # a line that was not empty for so long is a standing one
 LOOK_RATIO = 0.12  # of the processor's time; what is accepted and answered takes a third of it as well
-LOOK_BURST_SECONDS = 0.02  # saved up while there is little to look at
-LISTEN_AGAIN_SECONDS = 0.0004  # of looking: about a dozen connections; less would open and close all the time
+LOOK_BURST_SECONDS = 0.005  # saved up while there is little to look at
+LISTEN_AGAIN_SECONDS = 0.0002  # of looking: a dozen connections; with more, more are reset at our cost
 LATE_SECONDS = 0.025
 LATE_TICKS = 4
 LONG_TURN_SECONDS = 0.075  # far below the 250 ms that a call to Redis may take
@@ -66,12 +67,14 @@ class State:
     Args:
         begun: connections to begin in a turn, 1 to 32.
         empty_at: when each line was last empty.
-        credit_seconds: processor time to look that is left.
+        credit_seconds: processor time to look that is left; below 0 more was used than there was.
+        closed_at: when the socket was last closed.
     """
 
     begun: float = 8.0
     empty_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
     credit_seconds: float = LOOK_BURST_SECONDS
+    closed_at: float = -inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +109,17 @@ def decide(sample: Sample, state: State) -> tuple[State, Decision]:
         begun = min(MOST_BEGUN, begun + 0.25)
     credit = state.credit_seconds + LOOK_RATIO * turn_seconds - sample.look_cpu_seconds
     credit = max(-LOOK_BURST_SECONDS, min(LOOK_BURST_SECONDS, credit))
+    listen = credit >= (0.0 if sample.listening else LISTEN_AGAIN_SECONDS) or not any(sample.waiting)
+    closed_at = state.closed_at if sample.listening and listen else now
     a, b, c = (at if people else now for at, people in zip(state.empty_at, sample.waiting, strict=True))
-    standing = tuple(now - at >= STANDING_SECONDS for at in (a, b, c))
+    standing = tuple(now - at >= STANDING_SECONDS or now - closed_at < STANDING_SECONDS for at in (a, b, c))
     patience = tuple(STANDING_PATIENCE_SECONDS if each else PATIENCE_SECONDS for each in standing)
-    listen = sample.listening or credit >= LISTEN_AGAIN_SECONDS or not any(sample.waiting)
     reason: Reason = "flooded" if not listen else "standing" if any(standing) else "calm"
-    after = State(begun, (a, b, c), credit)
+    after = State(begun, (a, b, c), credit, closed_at)
+    # Right after it opened a turn is short: what comes in meanwhile and cannot be looked at would be reset at our cost.
+    begin = int(begun) if sample.listening or not listen else 1
     look_seconds = max(LISTEN_AGAIN_SECONDS, credit)
-    return after, Decision(int(begun), (patience[0], patience[1], patience[2]), look_seconds, listen, reason)
+    return after, Decision(begin, (patience[0], patience[1], patience[2]), look_seconds, listen, reason)
 
 
 @dataclass(frozen=True, slots=True)
