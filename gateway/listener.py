@@ -70,6 +70,7 @@ class Listener:
         self._turn_at = 0.0
         self._busy_until = 0.0
         self._look_seconds = 0.0
+        self._accepted = self._begun = 0
         self._turn_due = False
         self._closed = False
         self._deaf_since: float | None = None
@@ -108,16 +109,25 @@ class Listener:
         first, second, third = (len(line) for line in self._lines)
         cpu = thread_time()
         turn_seconds = cpu - self._turn_at if self._turn_at else 0.0
-        sample = Sample(now, (first, second, third), turn_seconds, self._look_seconds, self._deaf_since is None)
+        sample = Sample(
+            now_seconds=now,
+            waiting=(first, second, third),
+            turn_cpu_seconds=turn_seconds,
+            look_cpu_seconds=self._look_seconds,
+            accepted=self._accepted,
+            begun=self._begun,
+            listening=self._deaf_since is None,
+        )
         self._state, decision = decide(sample, self._state)
         if decision.reason != "calm" or self._deaf_since is not None:
             self._busy_until = now + _QUIET_SECONDS
+        self._accepted = 0
         self._listen(decision.listen, now)
         if decision.listen:
             self._listen(self._accept(decision.look_seconds), now)
         self._refuse_late(decision, now)
         self._look_seconds = thread_time() - cpu
-        self._begin_first(decision.begin, now)
+        self._begun = self._begin_first(decision.begin, now)
         self._turn_at = cpu
         if self._deaf_since is not None or any(self._lines):
             self._turn_due = True
@@ -169,6 +179,7 @@ class Listener:
             accepted = self._next()
             if accepted is None:
                 return True
+            self._accepted += 1
             first = _receive(accepted)
             if first is None:
                 accepted.close()
@@ -189,13 +200,15 @@ class Listener:
         waiting.sock.close()
         self._metrics.shed_count(caller).inc()
 
-    def _begin_first(self, count: int, now: float) -> None:
-        """Begin the most urgent; who left while waiting is let go without work."""
+    def _begin_first(self, count: int, now: float) -> int:
+        """Begin the most urgent, and tell how many; who left while waiting is let go without work."""
+        begun = 0
         for line in self._lines:
-            while line and count > 0:
+            while line and begun < count:
                 waiting = line.popleft()
                 self._metrics.begin_wait_seconds.observe(now - waiting.since)
-                count -= self._start(waiting)
+                begun += self._start(waiting)
+        return begun
 
     def _start(self, waiting: _Waiting) -> bool:
         more = _receive(waiting.sock)
