@@ -37,7 +37,8 @@ Rank = Callable[[bytes], Caller]
 class _Waiting:
     sock: socket.socket
     first: bytes
-    since: float
+    since: float  # processor time, as all decisions count it
+    accepted_at: float
 
 
 def _receive(sock: socket.socket) -> bytes | None:
@@ -79,6 +80,8 @@ class Listener:
 
     def close(self) -> None:
         """Take no more connections; those that wait are begun."""
+        if self._closed:
+            return
         self._closed = True
         if self._deaf_since is None:
             self._loop.remove_reader(self._bound)
@@ -105,43 +108,41 @@ class Listener:
         self._turn_due = False
         if self._closed:
             return
-        now = perf_counter()
+        now = thread_time()
         first, second, third = (len(line) for line in self._lines)
-        cpu = thread_time()
-        turn_seconds = cpu - self._turn_at if self._turn_at else 0.0
         sample = Sample(
             now_seconds=now,
             waiting=(first, second, third),
-            turn_cpu_seconds=turn_seconds,
-            look_cpu_seconds=self._look_seconds,
+            turn_seconds=now - self._turn_at if self._turn_at else 0.0,
+            look_seconds=self._look_seconds,
             accepted=self._accepted,
             begun=self._begun,
             listening=self._deaf_since is None,
         )
         self._state, decision = decide(sample, self._state)
         if decision.reason != "calm" or self._deaf_since is not None:
-            self._busy_until = now + _QUIET_SECONDS
+            self._busy_until = perf_counter() + _QUIET_SECONDS
         self._accepted = 0
-        self._listen(decision.listen, now)
+        self._listen(decision.listen)
         if decision.listen:
-            self._listen(self._accept(decision.look_seconds), now)
+            self._listen(self._accept(decision.look_seconds))
         self._refuse_late(decision, now)
-        self._look_seconds = thread_time() - cpu
-        self._begun = self._begin_first(decision.begin, now)
-        self._turn_at = cpu
+        self._look_seconds = thread_time() - now
+        self._begun = self._begin_first(decision.begin)
+        self._turn_at = now
         if self._deaf_since is not None or any(self._lines):
             self._turn_due = True
             self._loop.call_soon(self._turn)
 
-    def _listen(self, listen: bool, now: float) -> None:
+    def _listen(self, listen: bool) -> None:
         """Close or open the listening socket; the kernel answers a closed one's connections with a reset."""
         if listen and self._deaf_since is not None:
-            self._metrics.deaf_seconds.inc(now - self._deaf_since)
+            self._metrics.deaf_seconds.inc(perf_counter() - self._deaf_since)
             self._deaf_since = None
             self._bound.listen(BACKLOG)
             self._loop.add_reader(self._bound, self._connections)
         elif not listen and self._deaf_since is None:
-            self._deaf_since = now
+            self._deaf_since = perf_counter()
             self._loop.remove_reader(self._bound)
             self._bound.shutdown(socket.SHUT_RD)
 
@@ -174,8 +175,8 @@ class Listener:
 
     def _accept(self, look_seconds: float) -> bool:
         """Accept and rank what is there; whether that was everything."""
-        now, until = perf_counter(), thread_time() + look_seconds
-        while thread_time() < until:
+        accepted_at, until = perf_counter(), thread_time() + look_seconds
+        while (now := thread_time()) < until:
             accepted = self._next()
             if accepted is None:
                 return True
@@ -185,7 +186,7 @@ class Listener:
                 accepted.close()
                 continue
             caller = self._rank(first) if first else Caller.STRANGER
-            self._lines[caller].append(_Waiting(accepted, first, now))
+            self._lines[caller].append(_Waiting(accepted, first, now, accepted_at))
         return False
 
     def _refuse_late(self, decision: Decision, now: float) -> None:
@@ -200,13 +201,13 @@ class Listener:
         waiting.sock.close()
         self._metrics.shed_count(caller).inc()
 
-    def _begin_first(self, count: int, now: float) -> int:
+    def _begin_first(self, count: int) -> int:
         """Begin the most urgent, and tell how many; who left while waiting is let go without work."""
-        begun = 0
+        begun, now = 0, perf_counter()
         for line in self._lines:
             while line and begun < count:
                 waiting = line.popleft()
-                self._metrics.begin_wait_seconds.observe(now - waiting.since)
+                self._metrics.begin_wait_seconds.observe(now - waiting.accepted_at)
                 begun += self._start(waiting)
         return begun
 

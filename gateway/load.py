@@ -44,12 +44,14 @@ class Caller(IntEnum):
 class Sample:
     """What was seen of a turn of the event loop.
 
+    All times are processor time of the loop's thread: while others have the processor nobody's patience runs out, and
+    a turn costs nothing more.
+
     Args:
-        now_seconds: any clock that only grows.
+        now_seconds: so far.
         waiting: connections that wait to be begun, by Caller.
-        turn_cpu_seconds: processor time of this thread since the turn before; 0 after idling. Time in which others had
-            the processor says nothing of what a turn costs.
-        look_cpu_seconds: of that, what accepting, ranking and refusing took.
+        turn_seconds: since the turn before; 0 after idling.
+        look_seconds: of that, what accepting, ranking and refusing took.
         accepted: connections that it accepted.
         begun: connections that it began.
         listening: whether the socket takes connections. It is closed by the turn that used up its time to look and
@@ -58,8 +60,8 @@ class Sample:
 
     now_seconds: float
     waiting: tuple[int, int, int]
-    turn_cpu_seconds: float
-    look_cpu_seconds: float
+    turn_seconds: float
+    look_seconds: float
     accepted: int
     begun: int
     listening: bool
@@ -72,7 +74,7 @@ class State:
     Args:
         begun: connections to begin in a turn, 1 to 32.
         empty_at: when each line was last empty.
-        credit_seconds: processor time to look that is left; below 0 more was used than there was.
+        credit_seconds: time to look that is left; below 0 more was used than there was.
         look_cost_seconds: of one connection, on average.
         closed_at: when the socket was last closed.
     """
@@ -91,7 +93,7 @@ class Decision:
     Args:
         begin: connections to begin.
         patience_seconds: who waited longer is refused, by Caller.
-        look_seconds: processor time to accept and rank in this turn.
+        look_seconds: time to accept and rank in this turn.
         listen: whether the socket takes connections; a turn that cannot look at all that are there closes it.
     """
 
@@ -109,16 +111,16 @@ def decide(sample: Sample, state: State) -> tuple[State, Decision]:
     They come back within seconds, and what is then looked at is answered in their order.
     """
     now = sample.now_seconds
-    begun, turn_seconds = state.begun, sample.turn_cpu_seconds
+    begun, turn_seconds = state.begun, sample.turn_seconds
     if turn_seconds > TURN_SECONDS:
         begun = max(1.0, begun * 0.9)
     elif turn_seconds > 0:
         begun = min(MOST_BEGUN, begun + 0.25)
     look_cost = state.look_cost_seconds
     if sample.accepted:
-        look_cost += _SMOOTHING * (sample.look_cpu_seconds / sample.accepted - look_cost)
+        look_cost += _SMOOTHING * (sample.look_seconds / sample.accepted - look_cost)
     # A look at somebody who is then answered is no excess.
-    excess_seconds = sample.look_cpu_seconds - sample.begun * look_cost
+    excess_seconds = sample.look_seconds - sample.begun * look_cost
     credit = state.credit_seconds + LOOK_RATIO * turn_seconds - excess_seconds
     credit = max(-LOOK_BURST_SECONDS, min(LOOK_BURST_SECONDS, credit))
     listen = credit >= (0.0 if sample.listening else LISTEN_AGAIN_SECONDS) or not any(sample.waiting)
