@@ -47,8 +47,8 @@ PROMISES = {
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
     "C3": "When the worker that steers dies or stands still, the next one steers within the lease and a second",
-    "C5": "At 2, 5 and 10 times the capacity of a gateway goodput holds at 0.9; the excess is told 503 and Retry-After or "
-    "refused before any work; strangers first, the called last; a sender who left gets no number",
+    "C5": "At 2, 5 and 10 times the capacity of a gateway goodput holds at 0.9; the excess is told 503 and "
+    "Retry-After, or refused before any work; strangers first, the called last; a sender who left gets no number",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",
     "D3": "Parallel claims of one ticket make one session; a stolen ticket or pass opens nothing without its cookie",

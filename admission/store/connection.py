@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from admission.core.errors import StoreUnavailable
+from admission.store.bound import Bound
 from admission.store.scripts import Script
 
 # Single-flight batches need a few connections only; the rest is room for health checks and several events.
@@ -91,7 +91,7 @@ class Connection:
 
     async def _call(self, name: str, *words: Any) -> Any:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with Bound(self._timeout_seconds):
                 return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
         except NoScriptError:
             raise
