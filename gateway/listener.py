@@ -71,6 +71,7 @@ class Listener:
         self._turn_at = 0.0
         self._busy_until = 0.0
         self._look_seconds = 0.0
+        self._accept_seconds = 0.0
         self._accepted = self._begun = 0
         self._turn_due = False
         self._closed = False
@@ -115,6 +116,7 @@ class Listener:
             waiting=(first, second, third),
             turn_seconds=now - self._turn_at if self._turn_at else 0.0,
             look_seconds=self._look_seconds,
+            accept_seconds=self._accept_seconds,
             accepted=self._accepted,
             begun=self._begun,
             listening=self._deaf_since is None,
@@ -125,7 +127,10 @@ class Listener:
         self._accepted = 0
         self._listen(decision.listen)
         if decision.listen:
-            self._listen(self._accept(decision.look_seconds))
+            looked_at = thread_time()
+            all_taken = self._accept(decision.look_seconds)
+            self._accept_seconds = thread_time() - looked_at
+            self._listen(all_taken)
         self._refuse_late(decision, now)
         self._look_seconds = thread_time() - now
         self._begun = self._begin_first(decision.begin)

@@ -53,6 +53,7 @@ class Sample:
         waiting: connections that wait to be begun, by Caller.
         turn_seconds: since the turn before; 0 after idling.
         look_seconds: of that, what accepting, ranking and refusing took.
+        accept_seconds: of that, what accepting and ranking took.
         accepted: connections that it accepted.
         begun: connections that it began.
         listening: whether the socket takes connections. It is closed by the turn that used up its time to look and
@@ -63,6 +64,7 @@ class Sample:
     waiting: tuple[int, int, int]
     turn_seconds: float
     look_seconds: float
+    accept_seconds: float
     accepted: int
     begun: int
     listening: bool
@@ -119,7 +121,7 @@ def decide(sample: Sample, state: State) -> tuple[State, Decision]:
         begun = min(MOST_BEGUN, begun + 0.25)
     look_cost = state.look_cost_seconds
     if sample.accepted:
-        look_cost += _SMOOTHING * (sample.look_seconds / sample.accepted - look_cost)
+        look_cost += _SMOOTHING * (sample.accept_seconds / sample.accepted - look_cost)
     # A look at somebody who is then answered is no excess.
     excess_seconds = sample.look_seconds - sample.begun * look_cost
     credit = state.credit_seconds + LOOK_RATIO * turn_seconds - excess_seconds

@@ -100,19 +100,28 @@ class Phase:
         of = self.of(*kinds)
         return sum(len(each.accepted_ms) for each in of) / max(1, sum(each.sent - each.unsent for each in of))
 
+    def efficiency(self, costs: dict[str, float]) -> float:
+        """Goodput by what each kind costs, for each second of the gateway's processor: neighbours do not change it."""
+        return self.worth(costs) * self.report.seconds / self.cpu_seconds
+
+    def lost(self) -> dict[str, int]:
+        """Senders without an answer: refused by the kernel, out of patience, and never sent."""
+        return {name: sum(getattr(each, name) for each in self.of()) for name in ("broken", "gave_up", "unsent")}
+
     def row(self, costs: dict[str, float]) -> str:
         """One line of the table."""
-        lost = {name: sum(getattr(each, name) for each in self.of()) for name in ("broken", "gave_up", "unsent")}
-        without = sum(each.without_retry_after for each in self.of())
+        seconds = self.report.seconds
+        refused = sum(len(each.refused_ms) for each in self.of()) / seconds
+        lost = ", ".join(f"{name} {count / seconds:.0f}/s" for name, count in self.lost().items() if count)
         kinds = " ".join(f"{kind} {self.share_accepted(kind):.0%}" for kind in self.report.outcomes)
         return (
-            f"{self.name:>9}: sent {sum(e.sent for e in self.of()) / self.report.seconds:6.0f}/s "
-            f"good {self.per_second():6.0f}/s work {self.worth(costs):5.2f} "
-            f"p50 {self.accepted_ms(0.5):6.1f} p99 {self.accepted_ms(0.99):7.1f} "
-            f"refused {sum(len(e.refused_ms) for e in self.of()) / self.report.seconds:6.0f}/s "
-            f"p99 {self.refused_ms(0.99):6.1f} no-retry {without} {lost} "
-            f"numbers to nobody {self.numbers_to_nobody} closed {self.grown(_CLOSED) / self.report.seconds:.2f} [{kinds}] cpu {self.cpu_seconds / self.report.seconds:.2f} "
-            f"mem {self.memory_bytes / 1e6:.0f} age {self.oldest_seconds:.1f} late {self.report.late_ms:.0f} ms"
+            f"{self.name:>5}: sent {sum(each.sent for each in self.of()) / seconds:.0f}/s, "
+            f"accepted {self.per_second():.0f}/s (p50 {self.accepted_ms(0.5):.0f}, "
+            f"p99 {self.accepted_ms(0.99):.0f} ms), "
+            f"told 503 {refused:.0f}/s (p99 {self.refused_ms(0.99):.0f} ms), {lost or 'nobody lost'}, "
+            f"socket closed {self.grown(_CLOSED) / seconds:.0%}, numbers to nobody {self.numbers_to_nobody}\n"
+            f"       [{kinds}] work {self.worth(costs):.3f}, for each processor second {self.efficiency(costs):.2f}, "
+            f"{self.memory_bytes / 1e6:.0f} MB, snapshot {self.oldest_seconds:.1f} s old at most"
         )
 
 
@@ -254,16 +263,16 @@ class Overload:
         return Capacity(mixed.per_second(), costs)
 
 
-async def measure(multiples: list[float], seconds: float, quota_ratio: float) -> None:
-    """Print a line for each multiple."""
+async def measure(multiples: list[float], seconds: float, quota_ratio: float) -> tuple[Capacity, list[Phase]]:
+    """The capacity, and what became of each multiple of it."""
     async with Overload(quota_ratio) as overload:
-        capacity = await overload.measure_capacity(seconds)
-        print(f"capacity {capacity.per_second:.0f}/s", {k: f"{1e6 * v:.0f} us" for k, v in capacity.costs.items()})
+        capacity = await overload.measure_capacity(min(seconds, 4.0))
+        phases = []
         for multiple in multiples:
             rate = multiple * capacity.per_second
             stocks = overload.stocks(int(rate * seconds * SHARES["join"] * 1.2) + 100)
-            phase = await overload.send(f"{multiple:g}x", stocks, seconds, rate=rate)
-            print(phase.row(capacity.costs), flush=True)
+            phases.append(await overload.send(f"{multiple:g}x", stocks, seconds, rate=rate))
+        return capacity, phases
 
 
 def main() -> None:
@@ -273,7 +282,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each multiple")
     parser.add_argument("--quota", type=float, default=1.0, help="part of a core for the gateway (cgroup v1, root)")
     options = parser.parse_args()
-    uvloop.run(measure(options.multiples, options.seconds, options.quota))
+    capacity, phases = uvloop.run(measure(options.multiples, options.seconds, options.quota))
+    costs = {kind: f"{1e6 * cost:.0f} µs" for kind, cost in capacity.costs.items()}
+    print(f"capacity {capacity.per_second:.0f}/s", costs)
+    for phase in phases:
+        print(phase.row(capacity.costs))
 
 
 if __name__ == "__main__":

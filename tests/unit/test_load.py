@@ -12,7 +12,6 @@ from gateway.load import (
     LATE_SECONDS,
     LATE_TICKS,
     LISTEN_AGAIN_SECONDS,
-    LOOK_BURST_SECONDS,
     LOOK_RATIO,
     PATIENCE_SECONDS,
     STANDING_PATIENCE_SECONDS,
@@ -26,7 +25,7 @@ from gateway.load import (
     judge_kept,
 )
 
-QUIET = Sample(0.0, (0, 0, 0), 0.0, 0.0, 0, 0, True)
+QUIET = Sample(0.0, (0, 0, 0), 0.0, 0.0, 0.0, 0, 0, True)
 
 
 def test_a_burst_keeps_its_patience_and_a_standing_line_loses_it_until_it_was_empty() -> None:
@@ -64,8 +63,8 @@ def test_a_closed_socket_opens_when_there_is_time_to_look_again_or_nobody_waits(
 
 
 def test_a_look_at_somebody_who_is_then_answered_is_no_excess() -> None:
-    looked = replace(QUIET, waiting=(0, 0, 5), look_seconds=LOOK_BURST_SECONDS, accepted=10, begun=10)
-    state = State(look_cost_seconds=LOOK_BURST_SECONDS / 10)
+    looked = replace(QUIET, waiting=(0, 0, 5), look_seconds=0.04, accept_seconds=0.04, accepted=10, begun=10)
+    state = State(look_cost_seconds=0.004)
     for _ in range(100):
         state, decision = decide(looked, state)
         assert decision.listen
@@ -111,7 +110,7 @@ class Flood:
                     kernel.append((due, caller))
                 due += chance.expovariate(self.multiple / _ANSWER)
             first, second, third = (len(line) for line in lines)
-            seen = Sample(self.now, (first, second, third), turn, look, accepted, begun, listening)
+            seen = Sample(self.now, (first, second, third), turn, look, accepted * _LOOK, accepted, begun, listening)
             state, decision = decide(seen, state)
             accepted = 0
             budget = decision.look_seconds if decision.listen else 0.0
