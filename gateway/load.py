@@ -26,9 +26,9 @@ LOOK_BURST_SECONDS = 0.04  # saved up on quiet days: enough for all that the ker
 _DEBT_SECONDS = 0.005  # at most this much is paid back before anybody is looked at again
 LISTEN_AGAIN_SECONDS = 0.0002  # of looking: a dozen connections; with more, more are reset at our cost
 _SMOOTHING = 0.05  # of the cost of a look, which differs little
-LATE_SECONDS = 0.025
-LATE_TICKS = 4
-LONG_TURN_SECONDS = 0.075  # far below the 250 ms that a call to Redis may take
+TICK_SECONDS, LATE_SECONDS = 0.025, 0.05
+LATE_TICKS = 3
+LONG_TURN_SECONDS = 0.1  # far below the 250 ms that a call to Redis may take
 
 Reason = Literal["calm", "standing", "flooded"]
 
@@ -147,10 +147,11 @@ class Kept:
     shed: bool = False
 
 
-def judge_kept(lag_seconds: float, state: Kept) -> Kept:
-    """Whether strangers on open connections are refused, from how late a regular tick of the event loop came.
+def judge_kept(busy_seconds: float, state: Kept) -> Kept:
+    """Whether strangers on open connections are refused, from the loop's processor time between two ticks.
 
-    Four late ticks in a row (0.1 s at least) begin it, one in time ends it.
+    A tick is due after 25 ms: whenever the loop worked for 50 ms until it came, it was late. Three late ticks in a row
+    begin it, one in time ends it.
     """
-    late = state.late_ticks + 1 if lag_seconds > LATE_SECONDS else 0
+    late = state.late_ticks + 1 if busy_seconds > LATE_SECONDS else 0
     return replace(state, late_ticks=late, shed=late >= LATE_TICKS)

@@ -37,7 +37,11 @@ class EdgeProtocol(web.RequestHandler):
         )
         self._first = first
         self.waits_for: asyncio.Future[object] | None = None
-        self.fresh = True  # until its first request: it came through the listener, which looks at who asks
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the request at hand is the first one of its connection."""
+        return self._request_count <= 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol; bytes that were read already come first."""
