@@ -13,7 +13,6 @@ from gateway.gateway import Gateway
 from gateway.load import LONG_TURN_SECONDS, TICK_SECONDS, Caller, Kept, judge_kept
 from gateway.protocol import EdgeProtocol
 
-
 _LOOK_EVERY = 16  # requests: asking for the processor's time costs a hundredth of a join
 
 
