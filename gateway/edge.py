@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import web
 
-from gateway.callers import caller_of_bytes
+from gateway.callers import Callers
 from gateway.express import Express
 from gateway.gateway import Gateway
 from gateway.listener import Listener
@@ -64,10 +64,11 @@ class Edge:
         if server is None:
             raise RuntimeError("the runner has no server after its set-up")
         self._server = server
-        self._shedder = Shedder(self._gateway)
-        server.request_handler = Express(self._gateway, server.request_handler, self._shedder).handle
-        rank = partial(caller_of_bytes, self._gateway)
-        self._listener = Listener(bound, self._begin, rank, self._gateway.metrics)
+        gateway = self._gateway
+        callers = Callers(gateway.rooms, gateway.tickets, gateway.cookies)
+        self._shedder = Shedder(callers, gateway.metrics)
+        server.request_handler = Express(gateway, server.request_handler, self._shedder).handle
+        self._listener = Listener(bound, self._begin, callers.of_bytes, gateway.metrics)
 
     def _begin(self, sock: socket.socket, first: bytes) -> None:
         """Serve an accepted connection."""

@@ -51,6 +51,65 @@ def _receive(sock: socket.socket) -> bytes | None:
         return None
 
 
+class Port:
+    """A bound socket whose connections are taken one by one, and which can stop listening for a moment.
+
+    Args:
+        connections: called by the loop while connections are there.
+    """
+
+    def __init__(self, bound: socket.socket, connections: Callable[[], None], metrics: GatewayMetrics) -> None:
+        self._bound = bound
+        self._connections = connections
+        self._closed_seconds = metrics.listener_closed_seconds
+        self._loop = asyncio.get_running_loop()
+        self._closed_at: float | None = None
+        bound.listen(BACKLOG)
+        self._loop.add_reader(bound, connections)
+
+    @property
+    def listening(self) -> bool:
+        """Whether the kernel takes connections; it answers those of a closed socket with a reset."""
+        return self._closed_at is None
+
+    def listen(self, listen: bool) -> None:
+        """Open or close the socket, if it is not so already; connections that nobody took are reset."""
+        if listen and self._closed_at is not None:
+            self._closed_seconds.inc(perf_counter() - self._closed_at)
+            self._closed_at = None
+            self._bound.listen(BACKLOG)
+            self._loop.add_reader(self._bound, self._connections)
+        elif not listen and self._closed_at is None:
+            self._closed_at = perf_counter()
+            self._loop.remove_reader(self._bound)
+            self._bound.shutdown(socket.SHUT_RD)
+
+    def next(self) -> socket.socket | None:
+        """The next connection; None when there is none, or when no file is left for one."""
+        try:
+            accepted, _ = self._bound.accept()
+        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+            return None
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            log.error("accept-failed", error=errno.errorcode[error.errno])
+            self._loop.remove_reader(self._bound)
+            self._loop.call_later(_EXHAUSTED_SECONDS, self._go_on)
+            return None
+        return accepted
+
+    def _go_on(self) -> None:
+        if self.listening and self._bound.fileno() >= 0:
+            self._loop.add_reader(self._bound, self._connections)
+
+    def close(self) -> None:
+        """Take no more connections, ever."""
+        if self.listening:
+            self._loop.remove_reader(self._bound)
+        self._bound.close()
+
+
 class Listener:
     """Takes connections from a bound socket and begins them; nothing is parsed for those that it refuses.
 
@@ -60,7 +119,6 @@ class Listener:
     """
 
     def __init__(self, bound: socket.socket, begin: Begin, rank: Rank, metrics: GatewayMetrics) -> None:
-        self._bound = bound
         self._begin = begin
         self._rank = rank
         self._metrics = metrics
@@ -75,19 +133,16 @@ class Listener:
         self._accepted = self._begun = 0
         self._turn_due = False
         self._closed = False
-        self._deaf_since: float | None = None
-        bound.listen(BACKLOG)
-        self._loop.add_reader(bound, self._connections)
+        self._port = Port(bound, self._connections, metrics)
 
     def close(self) -> None:
         """Take no more connections; those that wait are begun."""
         if self._closed:
             return
         self._closed = True
-        if self._deaf_since is None:
-            self._loop.remove_reader(self._bound)
+        if self._port.listening:
             self._accept(1.0)
-        self._bound.close()
+        self._port.close()
         for line in self._lines:
             while line:
                 self._start(line.popleft())
@@ -97,7 +152,7 @@ class Listener:
         if self._turn_due:
             return
         for _ in range(_AT_ONCE if perf_counter() > self._busy_until else 0):
-            accepted = self._next()
+            accepted = self._port.next()
             if accepted is None:
                 return
             self._hand_over(accepted, b"")
@@ -119,70 +174,35 @@ class Listener:
             accept_seconds=self._accept_seconds,
             accepted=self._accepted,
             begun=self._begun,
-            listening=self._deaf_since is None,
+            listening=self._port.listening,
         )
         self._state, decision = decide(sample, self._state)
-        if decision.reason != "calm" or self._deaf_since is not None:
+        if decision.reason != "calm" or not self._port.listening:
             self._busy_until = perf_counter() + _QUIET_SECONDS
         self._accepted = 0
-        self._listen(decision.listen)
+        self._port.listen(decision.listen)
         if decision.listen:
             looked_at = thread_time()
             all_taken = self._accept(decision.look_seconds)
             self._accept_seconds = thread_time() - looked_at
-            self._listen(all_taken)
+            self._port.listen(all_taken)
         self._refuse_late(decision, now)
         self._look_seconds = thread_time() - now
         self._begun = self._begin_first(decision.begin)
         self._turn_at = now
-        if self._deaf_since is not None or any(self._lines):
+        if not self._port.listening or any(self._lines):
             self._turn_due = True
             self._loop.call_soon(self._turn)
-
-    def _listen(self, listen: bool) -> None:
-        """Close or open the listening socket; the kernel answers a closed one's connections with a reset."""
-        if listen and self._deaf_since is not None:
-            self._metrics.deaf_seconds.inc(perf_counter() - self._deaf_since)
-            self._deaf_since = None
-            self._bound.listen(BACKLOG)
-            self._loop.add_reader(self._bound, self._connections)
-        elif not listen and self._deaf_since is None:
-            self._deaf_since = perf_counter()
-            self._loop.remove_reader(self._bound)
-            self._bound.shutdown(socket.SHUT_RD)
-
-    def _next(self) -> socket.socket | None:
-        """The next connection of the kernel's; None when there is none."""
-        try:
-            accepted, _ = self._bound.accept()
-        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
-            return None
-        except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                raise
-            self._pause_accepting(error)
-            return None
-        return accepted
 
     def _hand_over(self, sock: socket.socket, first: bytes) -> None:
         sock.setblocking(False)
         self._begin(sock, first)
 
-    def _pause_accepting(self, error: OSError) -> None:
-        log.error("accept-failed", error=errno.errorcode.get(error.errno or 0, ""))
-        self._loop.remove_reader(self._bound)
-
-        def again() -> None:
-            if not self._closed and self._deaf_since is None:
-                self._loop.add_reader(self._bound, self._connections)
-
-        self._loop.call_later(_EXHAUSTED_SECONDS, again)
-
     def _accept(self, look_seconds: float) -> bool:
         """Accept and rank what is there; whether that was everything."""
         accepted_at, until = perf_counter(), thread_time() + look_seconds
         while (now := thread_time()) < until:
-            accepted = self._next()
+            accepted = self._port.next()
             if accepted is None:
                 return True
             self._accepted += 1

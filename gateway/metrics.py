@@ -65,7 +65,7 @@ class GatewayMetrics:
             (),
         )
         self.registry.register(self.begin_wait_seconds)
-        self.deaf_seconds = Counter(
+        self.listener_closed_seconds = Counter(
             "antrean_listener_closed_seconds", "Time in which the kernel refused connections.", registry=self.registry
         )
         # prometheus-client takes a dozen steps to find a child by its labels: too many for what a surge is made of.

@@ -8,9 +8,9 @@ from time import thread_time
 from aiohttp import hdrs, web
 
 from gateway.busy import Refusals, Shed
-from gateway.callers import caller_of
-from gateway.gateway import Gateway
+from gateway.callers import Callers
 from gateway.load import LONG_TURN_SECONDS, TICK_SECONDS, Caller, Kept, judge_kept
+from gateway.metrics import GatewayMetrics
 from gateway.protocol import EdgeProtocol
 
 _LOOK_EVERY = 16  # requests: asking for the processor's time costs a hundredth of a join
@@ -22,8 +22,9 @@ class Shedder:
     However many ask in one turn of the loop, hardly any begins after 0.1 s of it: calls to Redis wait meanwhile.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, callers: Callers, metrics: GatewayMetrics) -> None:
+        self._callers = callers
+        self._metrics = metrics
         self._refusals = Refusals()
         self._kept = Kept()
         self._asked = 0
@@ -53,9 +54,9 @@ class Shedder:
         protocol = request.protocol
         if isinstance(protocol, EdgeProtocol) and protocol.is_first:  # which came through the listener
             return None
-        if caller_of(self._gateway, request) is not Caller.STRANGER:
+        if self._callers.of_request(request) is not Caller.STRANGER:
             return None
-        self._gateway.metrics.shed_count(Caller.STRANGER).inc()
+        self._metrics.shed_count(Caller.STRANGER).inc()
         accept = request.headers.get(hdrs.ACCEPT, "").encode("latin-1", "replace")
         first = f"{request.method} {request.raw_path} ".encode("utf-8", "replace") + accept
         return Shed(self._refusals.answer(Caller.STRANGER, first))
