@@ -180,14 +180,14 @@ class Listener:
         if decision.reason != "calm" or not self._port.listening:
             self._busy_until = perf_counter() + _QUIET_SECONDS
         self._accepted = 0
+        looked_at = thread_time()
         self._port.listen(decision.listen)
         if decision.listen:
-            looked_at = thread_time()
             all_taken = self._accept(decision.look_seconds)
             self._accept_seconds = thread_time() - looked_at
             self._port.listen(all_taken)
         self._refuse_late(decision, now)
-        self._look_seconds = thread_time() - now
+        self._look_seconds = thread_time() - looked_at
         self._begun = self._begin_first(decision.begin)
         self._turn_at = now
         if not self._port.listening or any(self._lines):

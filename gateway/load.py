@@ -2,8 +2,8 @@
 
 New connections wait in three lines, one for each Caller. Each turn of the event loop begins a few of them, the most
 urgent first, so that no turn is long and everything else in the loop (polls on open connections, the refresh) gets its
-share. A connection that waited longer than its patience is refused. The patience is 100 ms if its line was empty within
-the last 100 ms, else 5 ms (controlled delay: Maurer, "Fail at Scale", ACM Queue 13(8), 2015): a burst is answered
+share. A connection that waited longer than its patience is refused. The patience is 50 ms if its line was empty within
+the last 50 ms, else 5 ms (controlled delay: Maurer, "Fail at Scale", ACM Queue 13(8), 2015): a burst is answered
 whole, a standing line is cut short. Nothing idles while somebody waits, so that goodput needs no tuning.
 
 Looking at connections that are then refused costs time as well: at most 8 % of it. When that is used up,
@@ -19,8 +19,8 @@ from typing import Literal
 
 TURN_SECONDS = 0.0005  # a request takes five or more turns: below, overhead; above, waiting in the loop, not in line
 MOST_BEGUN = 32.0
-PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS = 0.1, 0.005
-STANDING_SECONDS = 0.1  # a line that was not empty for so long is a standing one
+PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS = 0.05, 0.005
+STANDING_SECONDS = 0.05  # a line that was not empty for so long is a standing one
 LOOK_RATIO = 0.08  # of the processor's time goes to requests that are then refused
 LOOK_BURST_SECONDS = 0.04  # saved up on quiet days: enough for all that the kernel holds, some 2,000
 _DEBT_SECONDS = 0.005  # at most this much is paid back before anybody is looked at again

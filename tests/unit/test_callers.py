@@ -71,8 +71,6 @@ def test_a_request_is_ranked_by_its_ticket_and_place(callers: Callers, head: str
     assert callers.of_bytes(f"{head} HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n".encode()) is rank
 
 
-@pytest.mark.parametrize(
-    "first", [b"", b"GET", b"\x16\x03\x01\x02\x00", b"GET /\xff HTTP/1.1\r\n\r\n", b"\r\n\r\n"]
-)
+@pytest.mark.parametrize("first", [b"", b"GET", b"\x16\x03\x01\x02\x00", b"GET /\xff HTTP/1.1\r\n\r\n", b"\r\n\r\n"])
 def test_what_is_no_request_is_a_strangers(callers: Callers, first: bytes) -> None:
     assert callers.of_bytes(first) is Caller.STRANGER

@@ -16,7 +16,7 @@ from gateway.metrics import GatewayMetrics
 from tests.eventually import eventually
 
 ANSWERED = b"HTTP/1.1 200 OK\r\n\r\n"
-WORK_SECONDS = 0.004
+WORK_SECONDS = 0.002
 
 
 def rank(first: bytes) -> Caller:
@@ -24,7 +24,7 @@ def rank(first: bytes) -> Caller:
 
 
 class Served:
-    """What a gateway does for a connection: it works for 4 ms, then answers. `begun` holds the first bytes in order."""
+    """What a gateway does for a connection: it works for 2 ms, then answers. `begun` holds the first bytes in order."""
 
     def __init__(self) -> None:
         self.begun: list[bytes] = []

@@ -35,8 +35,8 @@ def test_a_burst_keeps_its_patience_and_a_standing_line_loses_it_until_it_was_em
     state, standing = decide(replace(QUIET, now_seconds=STANDING_SECONDS + 0.01, waiting=(0, 0, 9)), state)
     assert standing.reason == "standing"
     assert standing.patience_seconds == (PATIENCE_SECONDS, PATIENCE_SECONDS, STANDING_PATIENCE_SECONDS)
-    state, _ = decide(replace(QUIET, now_seconds=0.2), state)
-    _, after = decide(replace(QUIET, now_seconds=0.25, waiting=(0, 0, 9)), state)
+    state, _ = decide(replace(QUIET, now_seconds=0.1), state)
+    _, after = decide(replace(QUIET, now_seconds=0.12, waiting=(0, 0, 9)), state)
     assert (after.reason, after.patience_seconds[Caller.STRANGER]) == ("calm", PATIENCE_SECONDS)
 
 
