@@ -155,6 +155,7 @@ class Listener:
             accepted = self._port.next()
             if accepted is None:
                 return
+            self._metrics.begin_wait_seconds.observe(0.0)
             self._hand_over(accepted, b"")
         self._turn_at = 0.0
         self._turn()

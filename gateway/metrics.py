@@ -60,7 +60,7 @@ class GatewayMetrics:
             self.shed_count(caller)
         self.begin_wait_seconds = Timings(
             "antrean_begin_wait_seconds",
-            "Wait of new connections that did not begin at once.",
+            "Wait of new connections until they were begun.",
             _LAG_SECONDS,
             (),
         )
