@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -19,8 +18,9 @@ from admission.store.protocol import Proof
 
 _MARK = 0xA7  # begins every entry: zeros that a crash left behind are none
 _PROOF = Struct(">BB12s6s12sQIQiQ")  # mark, flags, session, check, group, epoch, number, place, at_us
-_ENTRY = Struct(f">{_PROOF.size}sI")  # a proof and its CRC-32, so that a half of it is none: 68 bytes
-_ENTRIES_AT_ONCE = 4096
+_CHECK_BYTES = 4  # CRC-32: a half of an entry is none, and after it the next one is found
+_ENTRY_BYTES = _PROOF.size + _CHECK_BYTES
+_BYTES_AT_ONCE = 4096 * _ENTRY_BYTES
 _NOBODY = bytes(12)
 _KEEP_LINE_SECONDS = 1.0
 
@@ -42,37 +42,21 @@ class Journal:
         """Append entries.
 
         Raises:
-            OSError: when the folder cannot be written; none of them is in the journal then.
+            OSError: when the folder cannot be written; some of them may be in the journal then.
         """
         entries = b"".join(map(_entry_of, proofs))
         if not entries:
             return
         if self._file is None:
-            self._file = self._open()
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # what a full disk takes of it is cut off before others go on
-        try:
-            written = os.write(self._file, entries)
-            if written < len(entries):
-                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-                raise OSError(f"{self._path}: is not written whole")
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def _open(self) -> int:
-        """Open the file, and fill up an entry that a full disk or a crash cut off, so that the next are whole."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            os.write(file, bytes(-os.fstat(file).st_size % _ENTRY.size))
-            fcntl.flock(file, fcntl.LOCK_UN)
-        except OSError:
-            os.close(file)
-            raise
-        return file
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if os.write(self._file, entries) < len(entries):  # a full disk takes a part
+            raise OSError(f"{self._path}: is not written whole")
 
     def newest_first(self) -> Iterator[list[Proof]]:
         """All entries in portions, the newest first; none where there is no journal.
+
+        An entry that a full disk or a crash cut off is passed over, and what follows it is found again.
 
         Raises:
             OSError: when the file cannot be read.
@@ -80,13 +64,12 @@ class Journal:
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
-            end = os.fstat(file.fileno()).st_size // _ENTRY.size
+            end, rest = os.fstat(file.fileno()).st_size, b""
             while end:
-                start = max(0, end - _ENTRIES_AT_ONCE)
-                file.seek(start * _ENTRY.size)
-                data = file.read((end - start) * _ENTRY.size)
-                entries = reversed([*_ENTRY.iter_unpack(data)])
-                yield [_proof_of(proof) for proof, check in entries if proof[0] == _MARK and crc32(proof) == check]
+                start = max(0, end - _BYTES_AT_ONCE)
+                file.seek(start)
+                proofs, rest = _read_backwards(file.read(end - start) + rest)
+                yield proofs
                 end = start
 
     def close(self) -> None:
@@ -96,8 +79,21 @@ class Journal:
             os.close(file)
 
 
+def _read_backwards(data: bytes) -> tuple[list[Proof], bytes]:
+    """The entries that end in some bytes, the last first, and the beginning in which another one may have begun."""
+    proofs, end = list[Proof](), len(data)
+    while end >= _ENTRY_BYTES:
+        packed = data[end - _ENTRY_BYTES : end - _CHECK_BYTES]
+        check = data[end - _CHECK_BYTES : end]
+        if packed[0] == _MARK and crc32(packed).to_bytes(_CHECK_BYTES, "big") == check:
+            proofs.append(_proof_of(packed))
+            end -= _ENTRY_BYTES
+        else:
+            end -= 1
+    return proofs, data[:end]
+
+
 def _entry_of(proof: Proof) -> bytes:
-    segment, rank = proof.place
     packed = _PROOF.pack(
         _MARK,
         proof.flags,
@@ -106,11 +102,10 @@ def _entry_of(proof: Proof) -> bytes:
         proof.group.encode(),
         proof.epoch,
         proof.number,
-        segment,
-        rank,
+        *proof.place,
         proof.at_us,
     )
-    return _ENTRY.pack(packed, crc32(packed))
+    return packed + crc32(packed).to_bytes(_CHECK_BYTES, "big")
 
 
 def _proof_of(packed: bytes) -> Proof:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, inf
 
 _MEMORY_SECONDS = 30.0
-_QUIET_SECONDS = 2.0  # as long as a tick of the open clock may be
+_QUIET_SECONDS = 5.0  # longer than one called person alone takes from poll to poll, 3.6 s
 _GAPS = 8  # that many usual gaps without a request come once in 3,000 times where all is well
 
 

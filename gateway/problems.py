@@ -83,7 +83,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "internal": (500, "Our mistake", "Try again; if it stays so, tell the help desk the time."),
 }
 
-_RETRY_SECONDS = {"store-unavailable": 3.0, "door-busy": 1.0}
+_RETRY_SECONDS = {"store-unavailable": 3.0, "door-busy": 1.0, "overloaded": 5.0}
 
 
 def problem_body(slug: str, detail: str = "") -> bytes:

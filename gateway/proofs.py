@@ -33,12 +33,14 @@ class Proofs:
         if line.segments:
             self._sizes[line.epoch] = inf  # its numbers are newer than the last look, and lost they cannot be
 
-    def show(self, ticket: Ticket) -> None:
-        """Note a ticket, if its place may be lost: asked at every poll."""
-        if ticket.number > self._sizes.get(ticket.epoch, 0) and self._sizes:
-            self._add(ticket)
+    def known(self, ticket: Ticket) -> bool:
+        """Whether Redis has the place of a ticket, as far as can be told: asked at every poll."""
+        return ticket.number <= self._sizes.get(ticket.epoch, 0)
 
-    def _add(self, ticket: Ticket) -> None:
+    def show(self, ticket: Ticket) -> None:
+        """Note a ticket, if its place may be lost."""
+        if self.known(ticket) or not self._sizes:
+            return
         at, bit = divmod(ticket.number, 8)
         given = self._given.setdefault(ticket.epoch, bytearray())
         if len(given) <= at:

@@ -34,9 +34,10 @@ class TicketReader:
         self.reads += 1
         headers = request.headers
         ticket = self.find(room.event.slug, slot, headers.get(hdrs.AUTHORIZATION, ""), headers.get(hdrs.COOKIE, ""))
-        if ticket.epoch < room.first_epoch:  # of an event that had this name before
-            raise TicketRefused("ticket-foreign")
-        room.proofs.show(ticket)
+        if not room.proofs.known(ticket):
+            if ticket.epoch < room.first_epoch:  # of an event that had this name before
+                raise TicketRefused("ticket-foreign")
+            room.proofs.show(ticket)
         return ticket
 
     def find(self, slug: str, slot: int, authorization: str, cookies: str) -> Ticket:
@@ -55,7 +56,8 @@ class TicketReader:
 
     def held(self, request: web.BaseRequest, room: Room, slot: int) -> Ticket | None:
         """The ticket of somebody who joins again; None for a newcomer, and for one that proves nothing."""
-        if hdrs.COOKIE not in request.headers and hdrs.AUTHORIZATION not in request.headers:
+        cookie = self._cookies.ticket_name(room.event.slug, slot)
+        if hdrs.AUTHORIZATION not in request.headers and cookie not in request.headers.get(hdrs.COOKIE, ""):
             return None
         try:
             return self.read(request, room, slot)

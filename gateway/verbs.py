@@ -130,7 +130,7 @@ class Verbs:
             self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)
             for at, tag, binding in zip(places, tags, bindings, strict=True)
         ]
-        self._journals.add(room.record, [room.proof(each.ticket) for each in issued if not each.known])
+        self._journals.add(room.record, room.proofs_of(entries, places))
         return issued
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:

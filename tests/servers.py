@@ -88,6 +88,10 @@ class RedisServer:
             assert time.monotonic() < deadline, f"not ready within {START_SECONDS:g} s"
             time.sleep(_PAUSE_SECONDS)
 
+    def await_file(self) -> None:
+        """Wait until all commands are in the append-only file: a busy disk delays them by up to two seconds."""
+        self._await(lambda: not self.client.info("persistence").get("aof_buffer_length"))
+
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self._end(signal.SIGKILL)

@@ -25,6 +25,7 @@ MUTATING = ("put_event", "join", "claim", "advance", "leave", "report", "rebind"
 
 
 def restart(server: RedisServer) -> None:
+    server.await_file()
     server.kill()
     server.start()
 
