@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import gevent  # type: ignore[import-untyped]
 from locust.contrib.fasthttp import FastHttpSession
 
+from loadtests.niks import nik_of
+
 _HTML = {"Accept": "text/html"}
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _FORM = {**_HTML, "Content-Type": "application/x-www-form-urlencoded"}
-_PEOPLE_MAX = 9_999 * 100_000  # serials and districts; the province is always one of 00 to 09, which nobody has
 _MADE = (201, 200)  # 200 when the connection broke after the first try, which is the same again
 _BUSY = (429, 503)
 _ASKS_MAX = 200  # of one step; more would be a circle
@@ -23,12 +24,6 @@ _ASKS_MAX = 200  # of one step; more would be a circle
 
 class WayEnded(Exception):
     """An answer that this way does not have."""
-
-
-def nik_of(person: int) -> str:
-    """A NIK that no person has, another for each number below a billion."""
-    district, serial = divmod(person % _PEOPLE_MAX, 9_999)
-    return f"0{district:05d}120490{serial + 1:04d}"
 
 
 class Visitor:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import uvloop
 
+from loadtests.niks import nik_of
 from tests.system.wire import Answer, Away, Wire
 
 _HTML = {"Accept": "text/html"}
@@ -26,11 +27,6 @@ _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _FORM = {**_HTML, "Content-Type": "application/x-www-form-urlencoded"}
 _RELOAD_SECONDS = 0.2  # after a broken connection
 _STEPS_MAX = 400  # requests of one person; more would be a circle
-
-
-def nik_of(person: int) -> str:
-    """A NIK of a province that nobody has (00 to 09), another for each person below 100,000."""
-    return f"0{person % 10}7123{'120490'}{person // 10 + 1:04d}"
 
 
 class Lost(Exception):
