@@ -13,7 +13,7 @@ from loadtests.lines import Op, Step
 from loadtests.niks import nik_of
 
 _BACKOFF_SECONDS = 0.2  # after the first failure, doubled by each further one
-_REFUSALS_MAX = 5  # of one kind of request, for good reasons; more would be a circle
+_REFUSALS_MAX = 5  # for good reasons, until the origin lets in; more would be a circle
 _OVER = frozenset({"completed", "lapsed", "left", "expired"})
 _LATER = frozenset({"event-not-open", "event-paused", "group-full", "not-called"})  # come back after a while
 _LATER_SECONDS = 1.0
@@ -179,7 +179,7 @@ class Applicant:
 
     def _heard(self, step: Step) -> None:
         """Take in a told state, and plan the next poll and the claim."""
-        self._failures = self._refusals = 0
+        self._failures = 0
         self.state = step.state
         if step.state in _OVER:
             self._turn_is_over(step.state)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +22,7 @@ import tomli_w
 from gateway.edge import bind
 from tests.chaos.data import Data, is_stopped
 from tests.chaos.proxy import Link, refuses
+from tests.chaos.sentinel import Trio
 from tests.integration.deployment import Gateway, Process, environment
 from tests.samples import TITLES
 
@@ -33,20 +36,20 @@ class Member:
 
     Args:
         kind: `gateway` or `worker`.
-        module: what is run in place of the command, which may plant a bug.
+        variables: set for it besides ours; PLANTED and CLOCK_AHEAD_SECONDS make it run by `tests.chaos.launcher`.
         linked: whether it reaches Redis through a link that can be harmed.
         fronted: whether applicants reach a gateway through a link that can be harmed.
     """
 
     def __init__(
-        self, cluster: Cluster, kind: str, name: str, *, module: str, linked: bool, fronted: bool, **variables: str
+        self, cluster: Cluster, kind: str, name: str, variables: Mapping[str, str], *, linked: bool, fronted: bool
     ) -> None:
         self.kind, self.name = kind, name
         self.data_dir = cluster.folder / f"data-{name}"
         self.data_dir.mkdir()
-        self._folder, self._module, self._given = cluster.folder, module, variables
-        self._secrets, self._data = cluster.secrets_path, cluster.data
-        self.redis = Link(cluster.data.upstream) if linked else None
+        self._folder, self._given = cluster.folder, variables
+        self._secrets, self._redis = cluster.secrets_path, cluster.redis
+        self.redis = Link(cluster.redis.upstream) if linked else None
         self._reserved = bind("127.0.0.1", 0) if kind == "gateway" else None  # held, so that a new process finds it
         self.port = self._reserved.getsockname()[1] if self._reserved else 0
         self.front = Link(lambda: self.port) if fronted and kind == "gateway" else None
@@ -79,18 +82,21 @@ class Member:
         """Start the process, in this thread, which it dies with; see `ready`."""
         assert self.process is None, f"{self.name} runs"
         self._started += 1
-        name = f"{self.name}-{self._started}"
+        name, module = f"{self.name}-{self._started}", "antrean.cli" if self._is_plain else "tests.chaos.launcher"
+        metrics = ("--metrics-port", "0")
         if self.kind == "gateway":
-            words = ["-m", self._module, "serve", "--port", str(self.port), "--metrics-port", "0"]
+            words = ["-m", module, "serve", "--port", str(self.port), *metrics]
             self.process = Gateway(self._folder, name, words, self._variables())
         else:
-            self.process = Process(
-                self._folder, name, ["-m", self._module, "work", "--metrics-port", "0"], self._variables()
-            )
+            self.process = Process(self._folder, name, ["-m", module, "work", *metrics], self._variables())
+
+    @property
+    def _is_plain(self) -> bool:
+        return not any(self._given.get(name) for name in ("PLANTED", "CLOCK_AHEAD_SECONDS"))
 
     def _variables(self) -> dict[str, str]:
         return {
-            "ANTREAN_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}" if self.redis else self._data.master.url,
+            "ANTREAN_REDIS_URL": f"redis://127.0.0.1:{self.redis.port}" if self.redis else self._redis.url,
             "ANTREAN_DATA_DIR": str(self.data_dir),
             "ANTREAN_SECRETS_FILE": str(self._secrets),
             "ANTREAN_DRAIN_SECONDS": "0",
@@ -132,6 +138,21 @@ class Member:
     async def refuses(self) -> bool:
         """Whether a gateway's port refuses a new connection, by trying."""
         return await refuses(self.port)
+
+    async def clock_ahead_seconds(self) -> float:
+        """How far the wall clock by which a gateway dates its answers is ahead of ours, in whole seconds."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/v1/events/{SLUG}/status") as answer:
+            return parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
+
+    def lose_folder(self) -> None:
+        """Put the data folder out of the process' reach: whatever is written there fails."""
+        self.data_dir.rename(self.data_dir.with_suffix(".away"))
+        self.data_dir.touch()
+
+    def find_folder(self) -> None:
+        """Bring it back as it was."""
+        self.data_dir.unlink()
+        self.data_dir.with_suffix(".away").rename(self.data_dir)
 
     def forget(self) -> None:
         """Empty the data folder of a process that does not run."""
@@ -177,38 +198,50 @@ def _parse(text: str) -> dict[str, float]:
 
 
 class Cluster:
-    """Redis, gateways and workers of one event; an async context manager.
+    """Redis, gateways and workers of one event; an async context manager, which ends its Redis as well.
 
     Args:
         event: settings of the event, as its file holds them.
-        module: what processes run; see Member.
-        variables: set for every process.
+        linked, fronted: see Member.
+        planted: a bug of tests.chaos.planted, in every process.
+        own: variables that one process has, by its name.
     """
 
     def __init__(
         self,
         event: Mapping[str, Any],
+        data: Data | Trio,
         *,
-        flavour: str = "redis",
-        aof: bool = True,
         gateways: int = 2,
         workers: int = 3,
         linked: bool = False,
         fronted: bool = False,
-        module: str = "antrean.cli",
-        variables: Mapping[str, str] = {},
+        planted: str = "",
+        own: Mapping[str, Mapping[str, str]] = {},
     ) -> None:
         self._event = {"slug": SLUG, "public": False, "texts": TITLES, **event}
         self._counts = gateways, workers
-        self._options = {"linked": linked, "fronted": fronted, "module": module, **variables}
-        self._flavour, self._aof = flavour, aof
+        self._links = {"linked": linked, "fronted": fronted}
+        self._planted, self._own = planted, own
+        self.redis = data
         self.members: list[Member] = []
         self.origin_key = ""
+
+    @property
+    def data(self) -> Data:
+        """The Redis, where it is no trio."""
+        assert isinstance(self.redis, Data)
+        return self.redis
+
+    @property
+    def trio(self) -> Trio:
+        """The Redis that Sentinel keeps."""
+        assert isinstance(self.redis, Trio)
+        return self.redis
 
     async def __aenter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="antrean-chaos-"))
         self.secrets_path = self.folder / "secrets.json"
-        self.data = Data(self._flavour, aof=self._aof)
         try:
             await self._start()
         except BaseException:
@@ -228,9 +261,10 @@ class Cluster:
             await self.add("worker", f"worker-{number}")
         await self.start_all()
 
-    async def add(self, kind: str, name: str, **options: Any) -> Member:
-        """One more process, not started yet; `options` differ from those of all."""
-        member = Member(self, kind, name, **{**self._options, **options})
+    async def add(self, kind: str, name: str) -> Member:
+        """One more process, not started yet."""
+        variables = {**self._own.get(name, {}), "PLANTED": self._planted}
+        member = Member(self, kind, name, variables, **self._links)
         self.members.append(member)
         await member.open()
         return member
@@ -263,7 +297,7 @@ class Cluster:
         operator = self.folder / "data-operator"
         operator.mkdir(exist_ok=True)
         variables = {
-            "ANTREAN_REDIS_URL": self.data.master.url,
+            "ANTREAN_REDIS_URL": self.redis.url,
             "ANTREAN_DATA_DIR": str(operator),
             "ANTREAN_SECRETS_FILE": str(self.secrets_path),
         }
@@ -292,6 +326,6 @@ class Cluster:
 
     async def _end(self) -> list[str]:
         ended = await asyncio.gather(*(member.close() for member in self.members))
-        self.data.stop()
+        await self.redis.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         return [problem for problems in ended for problem in problems]

@@ -43,6 +43,11 @@ class Data:
         """A client of the master."""
         return self.master.client
 
+    @property
+    def url(self) -> str:
+        """The address of the master now."""
+        return self.master.url
+
     def upstream(self) -> Path:
         """Where the master listens."""
         return self.master.socket
@@ -128,7 +133,7 @@ class Data:
 
         await eventually(pings, within_seconds=within_seconds)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End every server and remove its folder."""
         for server in self._all:
             server.stop()
