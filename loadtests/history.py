@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,22 @@ import msgspec
 from loadtests.lines import Act, AnyLine, Effect, Fault, Life, Proof, Sample, Start, Step
 
 _BUFFER_BYTES = 1 << 20  # a write to the disk each few thousand lines, so that the event loop hardly waits for it
+
+
+@dataclass
+class Held:
+    """When a fault surely held. Call `holds` once it does, and `ends` right before it is mended."""
+
+    since_at: float | None = None
+    until_at: float | None = None
+
+    def holds(self) -> None:
+        """From now on."""
+        self.since_at = time.monotonic()
+
+    def ends(self) -> None:
+        """Until now."""
+        self.until_at = time.monotonic()
 
 
 class History:
@@ -42,15 +59,24 @@ class History:
         self.counts[name] += 1
 
     @contextmanager
-    def fault(self, name: str, *effects: Effect, targets: tuple[str, ...] = ()) -> Iterator[None]:
+    def fault(self, name: str, *effects: Effect, targets: tuple[str, ...] = ()) -> Iterator[Held]:
         """A fault that lasts as long as the block; its proof is another line."""
-        at = time.monotonic()
+        at, held = time.monotonic(), Held()
         self.write(Fault(at=at, name=name, effects=effects, targets=targets))
         try:
-            yield
+            yield held
         finally:
-            until_at = time.monotonic()
-            self.write(Fault(at=at, name=name, effects=effects, targets=targets, until_at=until_at))
+            self.write(
+                Fault(
+                    at=at,
+                    name=name,
+                    effects=effects,
+                    targets=targets,
+                    until_at=time.monotonic(),
+                    surely_at=held.since_at,
+                    surely_until=held.until_at,
+                )
+            )
 
     @contextmanager
     def life(self, *, seen: bool = True, lost_seconds: float = 0.0) -> Iterator[None]:

@@ -218,13 +218,21 @@ class Report(Line, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag=
 class Fault(Line, frozen=True, kw_only=True, omit_defaults=True, tag="fault"):
     """Something was broken on purpose, from `at` to `until_at`; written once it is over, or at its begin with None.
 
-    The later line of the same name counts. A fault is over when what was broken runs again, not when it was told to.
+    The last line of a name counts. A fault lasts from before it is made until what was broken runs again.
+
+    Args:
+        name: of its own for each fault of a run.
+        targets: what is away: addresses of gateways, as in `Step.gateway`.
+        surely_at, surely_until: the part of that time in which it surely held; None: all but the first and last half
+            second.
     """
 
     name: str
     effects: tuple[Effect, ...] = ()
     targets: tuple[str, ...] = ()
     until_at: float | None = None
+    surely_at: float | None = None
+    surely_until: float | None = None
 
 
 class Proof(Line, frozen=True, kw_only=True, omit_defaults=True, tag="proof"):

@@ -13,7 +13,7 @@ from admission.store.redis import RedisStore
 from tests.contract.hall import Hall
 from tests.contract.planted import plant
 from tests.eventually import eventually
-from tests.judges import overshot, steps_back, windows_exceeded
+from loadtests.judges import overshot, steps_back, windows_exceeded
 from tests.samples import tail
 from tests.servers import RedisServer
 

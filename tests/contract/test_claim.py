@@ -14,7 +14,7 @@ from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.eventually import eventually
-from tests.judges import Session, most_at_once, windows_exceeded, worst_overtaking
+from loadtests.judges import Session, most_at_once, windows_exceeded, worst_overtaking
 from tests.servers import RedisServer
 
 RATE_PER_SECOND, BURST = 200, 10

@@ -17,7 +17,7 @@ from admission.store.redis import RedisStore
 from admission.store.restore import Restorer
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from tests.judges import duplicates, steps_back, windows_exceeded
+from loadtests.judges import duplicates, steps_back, windows_exceeded
 from tests.servers import FLAVOURS, RedisServer
 
 NO_EPOCH = (

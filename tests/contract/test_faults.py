@@ -17,7 +17,7 @@ from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.contract.proxy import LossyProxy
 from tests.eventually import eventually
-from tests.judges import duplicates
+from loadtests.judges import duplicates
 from tests.servers import FLAVOURS, RedisServer
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from admission.core.errors import StoreUnavailable
 from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from tests.judges import Session, duplicates, overlapping, steps_back
+from loadtests.judges import Session, duplicates, overlapping, steps_back
 from tests.samples import make_record
 from tests.servers import RedisServer
 

@@ -9,7 +9,7 @@ import pytest
 from admission.store.redis import RedisStore
 from tests.contract.hall import Hall
 from tests.contract.planted import plant
-from tests.judges import steps_back
+from loadtests.judges import steps_back
 from tests.servers import RedisServer
 
 

@@ -30,7 +30,7 @@ from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
 from tests.contract.model import Copy, Model
 from tests.contract.planted import plant
-from tests.judges import duplicates, steps_back
+from loadtests.judges import duplicates, steps_back
 from tests.samples import SEAL, make_entry, make_record
 from tests.servers import RedisServer
 

@@ -16,7 +16,7 @@ import aiohttp
 from admission.core.control.laws import LawName
 from antrean.commands.plots import Panel, draw
 from tests.integration.deployment import Process
-from tests.judges import windows_exceeded
+from loadtests.judges import windows_exceeded
 from tests.system.judge import Limits, mints_us, read_history
 from tests.system.product import Product
 

@@ -15,7 +15,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.judges import Session, duplicates, most_at_once, windows_exceeded, worst_overtaking
+from loadtests.judges import Session, duplicates, most_at_once, windows_exceeded, worst_overtaking
 
 _FRONT_POLL_SECONDS = 1.2  # of people whose turn is near: a second, and a fifth of it for jitter
 _UNCLAIMED_SECONDS = 3.0  # of rate are called and unclaimed

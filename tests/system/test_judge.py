@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.judges import Session
+from loadtests.judges import Session
 from tests.system.judge import Limits, Line, SiteLog, judge, mints_us, rate_reached, sessions_held, steady_us
 
 LIMITS = Limits(rate_per_second=10, burst=2, capacity=5)

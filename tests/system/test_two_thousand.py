@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from tests.eventually import eventually
-from tests.judges import most_at_once
+from loadtests.judges import most_at_once
 from tests.promises import Measured
 from tests.system.judge import (
     Breach,

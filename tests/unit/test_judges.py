@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.judges import (
+from loadtests.judges import (
     WINDOWS_SECONDS,
     Session,
     duplicates,

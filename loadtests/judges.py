@@ -5,7 +5,7 @@ They know nothing of how a history was made; tests/unit/test_judges.py shows eac
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
@@ -26,6 +26,14 @@ class Exceeded(NamedTuple):
     allowed: int
 
 
+class Spare(NamedTuple):
+    """So many people more may enter in a window that touches this time, in microseconds."""
+
+    from_us: int
+    until_us: int
+    people: float
+
+
 class Session(NamedTuple):
     """A session of somebody, from its start until before its end, in microseconds."""
 
@@ -35,20 +43,25 @@ class Session(NamedTuple):
 
 
 def windows_exceeded(
-    mints_us: Iterable[int], rate_per_second: float, burst: int, lives_us: Iterable[int] = ()
+    mints_us: Iterable[int],
+    rate_per_second: float,
+    burst: int,
+    lives_us: Iterable[int] = (),
+    spares: Iterable[Spare] = (),
 ) -> list[Exceeded]:
     """A1: the windows with more than rate * window + burst * (1 + lives begun in it) new sessions.
 
     Every closed window that begins at a session's start is looked at: a fuller one cannot begin elsewhere.
     """
-    mints, lives = sorted(mints_us), sorted(lives_us)
+    mints = sorted(mints_us)
+    allowances = [*spares, *(Spare(life_us, life_us, burst) for life_us in lives_us)]
     exceeded = []
     for window_seconds in WINDOWS_SECONDS:
         for index, start_us in enumerate(mints):
             end_us = start_us + round(window_seconds * 1_000_000)
             sessions = bisect_right(mints, end_us) - index
-            begun = bisect_right(lives, end_us) - bisect_left(lives, start_us)
-            allowed = int(rate_per_second * window_seconds + burst * (1 + begun) + _ROUNDING)
+            spare = sum(each.people for each in allowances if each.from_us <= end_us and each.until_us >= start_us)
+            allowed = int(rate_per_second * window_seconds + burst + spare + _ROUNDING)
             if sessions > allowed:
                 exceeded.append(Exceeded(window_seconds, start_us, sessions, allowed))
     return exceeded
@@ -79,22 +92,33 @@ def overlapping(sessions: Iterable[Session]) -> list[tuple[Session, Session]]:
 
 def most_at_once(sessions: Iterable[Session]) -> int:
     """A2: the largest number of sessions that ran at one time."""
+    return busiest(sessions)[0]
+
+
+def busiest(sessions: Iterable[Session]) -> tuple[int, int]:
+    """The same number, and the first moment in which so many ran, in microseconds; (0, 0) without sessions."""
     steps = [step for each in set(sessions) for step in ((each.start_us, 1), (each.end_us, -1))]
-    running = most = 0
-    for _, step in sorted(steps):  # at a tie the end comes first: the seat is free
+    running = most = most_us = 0
+    for at_us, step in sorted(steps):  # at a tie the end comes first: the seat is free
         running += step
-        most = max(most, running)
-    return most
+        if running > most:
+            most, most_us = running, at_us
+    return most, most_us
 
 
 def worst_overtaking(admitted: Sequence[Any]) -> int:
     """B6: of places in the order of admission, how many later ones went before the one that suffered most."""
-    worst, seen = 0, list[Any]()
+    return max(overtakings(admitted), default=0)
+
+
+def overtakings(admitted: Sequence[Any]) -> list[int]:
+    """For each of these places, in the order of admission, how many later ones went before it."""
+    found, seen = [], list[Any]()
     for place in admitted:
         at = bisect_right(seen, place)
-        worst = max(worst, len(seen) - at)
+        found.append(len(seen) - at)
         seen.insert(at, place)
-    return worst
+    return found
 
 
 def overshot(marks: Iterable[Any], *, targets: Iterable[Any], tail: Any) -> list[Any]:
