@@ -61,7 +61,7 @@ def _again(run: Run) -> Iterator[Breach]:
 
 
 def _called_after(run: Run) -> Iterator[Breach]:
-    """Somebody is told of a turn after their completion was accepted."""
+    """Somebody is told of a turn after their completion was accepted. A stranger with their NIK must learn nothing."""
     accepted = {report.session: report.at for report in run.reports if report.what == "completed"}
     completed = {
         identity: accepted[seat.session] + run.terms_at(accepted[seat.session]).refresh_seconds + _PROMPT_SECONDS
@@ -70,6 +70,8 @@ def _called_after(run: Run) -> Iterator[Breach]:
         for identity in [seat.identity]
     }
     for stay in run.stays:
+        if stay.identity != stay.who:
+            continue
         done_at = completed.get(stay.identity)
         called = [step for step in stay.told if step.state in ("called", "admitted")]
         if done_at is not None and called and called[-1].sent_at > done_at:

@@ -54,10 +54,13 @@ def _refused(run: Run, stays: list[Stay]) -> Iterator[Breach]:
 
 
 def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """Where the run lasts until nobody waits: who wanted to enter, and did not."""
+    """Where the run lasts until nobody waits: who wanted to enter, and did not; but a NIK enters once."""
     if not any(terms.everybody_ends for terms in run.terms):
         return
-    for stay in stays:
+    first: dict[str, str] = {}
+    for stay in sorted(stays, key=lambda each: each.acknowledged.answered_at):  # type: ignore[union-attr]
+        if first.setdefault(stay.identity, stay.who) != stay.who:
+            continue
         last = stay.steps[-1]
         if stay.over is None and last.op is Op.GIVE_UP and last.error != "no-show":
             told = stay.told[-1].state

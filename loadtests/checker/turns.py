@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from loadtests.checker.breaches import Breach, Judged
 from loadtests.checker.run import Run, Stay
-from loadtests.lines import Effect, Step
+from loadtests.lines import Effect, Op, Step
 
 _RANKS = {"entered": 0, "waiting": 0, "called": 1, "admitted": 2, "completed": 3}
 _ROUNDED_SECONDS = 1.5  # deadlines are told in whole seconds, on clocks that are read a moment apart
@@ -88,8 +88,9 @@ def judge_graces(run: Run) -> list[Judged]:
         if over is None:
             continue
         bound_at = _earliest_end(run, stay, over)
-        if over.answered_at < bound_at - _SLACK_SECONDS:
-            early = bound_at - over.answered_at
+        asked_at = over.sent_at if over.op is Op.CLAIM else over.answered_at  # who claims in time is late at no door
+        if asked_at < bound_at - _SLACK_SECONDS:
+            early = bound_at - asked_at
             what = (
                 f"{stay.who} was told at {run.clock(over.answered_at)} that the turn is over, {early:.1f} s too early"
             )

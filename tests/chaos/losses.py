@@ -97,7 +97,7 @@ async def older_copy_in_the_same_process(stage: Stage) -> None:
     await stage.until(lambda: stage.acknowledged >= known + 2 * LOST_AT_LEAST, "places given that will be lost")
     lost = stage.acknowledged - known
     data.promote(replica)
-    with stage.broken(_AWAY, _LOST), stage.life(since_at=since_at):
+    with stage.broken(_LOST), stage.life(since_at=since_at):
         await data.follow(data.master, replica)
         data.promote(data.master)
     after = data.info()
@@ -115,7 +115,7 @@ async def begun_by_others(stage: Stage) -> None:
     for member in others:
         cluster.give_record(member)
     keys = data.keys()
-    with stage.broken(_AWAY, _LOST, Effect.GATEWAY_AWAY, targets=tuple(member.name for member in knowing)):
+    with stage.broken(_LOST, Effect.GATEWAY_AWAY, targets=tuple(stage.reached)):
         for member in knowing:
             await member.link.cut()
         with stage.life(since_at=stage.began_at):

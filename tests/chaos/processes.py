@@ -51,27 +51,25 @@ async def gateways_half_open(stage: Stage) -> None:
 async def gateway_hangs(stage: Stage) -> None:
     """One gateway is stopped where it is for six seconds, and goes on."""
     gateway = stage.cluster.gateways[0]
-    with stage.broken(Effect.GATEWAY_AWAY, targets=(gateway.name, gateway.url)):
+    with stage.broken(Effect.GATEWAY_AWAY, targets=(gateway.url,)):
         await _stopped_for(stage, gateway, 6.0)
 
 
 async def _stopped_for(stage: Stage, member: Member, seconds: float) -> None:
     member.suspend()
     try:
-        stopped = member.suspended
+        await stage.until(lambda: member.suspended, f"{member.name} is stopped", within_seconds=1.0)
         await stage.lasts(seconds)
-        stopped = stopped and member.suspended
     finally:
         member.resume()
     stage.shows(stopped=member.name)
-    stage.shown(stopped, f"{member.name} was stopped")
 
 
 async def gateways_replaced(stage: Stage) -> None:
     """A rolling restart: one gateway after the other ends in order, and another takes its place."""
     pids = []
     for gateway in stage.cluster.gateways:
-        with stage.broken(Effect.RESTART, Effect.GATEWAY_AWAY, targets=(gateway.name, gateway.url)):
+        with stage.broken(Effect.RESTART, Effect.GATEWAY_AWAY, targets=(gateway.url,)):
             before = gateway.pid
             await gateway.stop()
             gateway.start()
@@ -86,7 +84,7 @@ async def gateway_killed(stage: Stage) -> None:
     """kill -9 of one gateway, and another in its place two seconds later."""
     gateway = stage.cluster.gateways[0]
     before = gateway.pid
-    with stage.broken(Effect.GATEWAY_AWAY, targets=(gateway.name, gateway.url)):
+    with stage.broken(Effect.GATEWAY_AWAY, targets=(gateway.url,)):
         gateway.kill()
         refused = await gateway.refuses()
         await stage.lasts(2.0)

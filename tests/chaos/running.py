@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.calls import Venue
+from loadtests.checker import Verdict, judge
 from loadtests.history import History, read_history
-from loadtests.lines import AnyLine, Terms
+from loadtests.lines import Terms
 from loadtests.origin import Origin
 from loadtests.people import Crowd
 from loadtests.wire import Wire
@@ -23,6 +23,7 @@ from tests.chaos.stage import Stage
 from tests.eventually import eventually
 
 _REPORTED_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 _FRONT_POLL_SECONDS = 1.2  # of people whose turn is near: a second, and a fifth of it for jitter
 _UNCLAIMED_SECONDS = 3.0  # of rate are called and unclaimed
 
@@ -39,7 +40,7 @@ class Run:
     """
 
     name: str
-    lines: Sequence[AnyLine]
+    verdict: Verdict
     proof: str
     counts: Counter[str]
     states: dict[str, int]
@@ -94,22 +95,30 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 await eventually(lambda: origin.waiting_reports == 0, within_seconds=_REPORTED_SECONDS)
                 counts = history.counts
     ended = Counter(each.ended if each.ended is not None else "?" for each in crowd.applicants)
-    return Run(name, read_history(plan.history), stage.proof, counts, crowd.states(), ended)
+    return Run(name, judge(read_history(plan.history)), stage.proof, counts, crowd.states(), ended)
 
 
 async def _walk(scenario: Scenario, plan: Plan, crowd: Crowd, stage: Stage) -> None:
     people = plan.people or scenario.people
     after_people = scenario.after_people * people // scenario.people
     limit_seconds = scenario.limit_seconds * people / scenario.people
-    walking = asyncio.create_task(crowd.walk(coming(scenario, people, plan.seed), limit_seconds))
+    mannered = list(coming(scenario, people, plan.seed))
+    strangers = {person for person, (_, manner) in enumerate(mannered) if manner.identity_of is not None}
+    walking = asyncio.create_task(crowd.walk(mannered, limit_seconds))
     try:
         await stage.until(lambda: stage.acknowledged >= after_people, f"{after_people} people in the line")
         await scenario.strike(stage)
         stage.prove()
-        await walking
+        while not walking.done() and _somebody_walks(crowd, strangers):
+            await asyncio.sleep(_LOOK_SECONDS)
     finally:
         walking.cancel()
         await asyncio.gather(walking, return_exceptions=True)
+
+
+def _somebody_walks(crowd: Crowd, strangers: set[int]) -> bool:
+    """Whether anybody's way is not over but those of strangers, whom the rightful person keeps out."""
+    return any(each.ended is None for person, each in enumerate(crowd.applicants) if person not in strangers)
 
 
 def _terms(scenario: Scenario, cluster: Cluster) -> Terms:
