@@ -112,7 +112,7 @@ def judge_same_place(run: Run) -> list[Judged]:
         for before, again in _again(stay):
             promise = "B12" if run.lost_between(before.at, again.answered_at) else "B5"
             looked[promise] += 1
-            if (before.epoch, before.number) != (again.epoch, again.number):
+            if not again.good or (before.epoch, before.number) != (again.epoch, again.number):
                 said = f"number {again.number} of {again.epoch}" if again.good else again.problem
                 at = again.answered_at
                 what = f"{stay.who} had number {before.number} of {before.epoch}, and {again.op} gave {said}"

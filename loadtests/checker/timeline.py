@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import inf
 
 from loadtests.lines import Effect, Fault, Life, Start, Step, Terms
@@ -42,7 +43,8 @@ class Timeline:
     def periods(self) -> Iterator[tuple[float, float, Terms]]:
         """From when until when which terms held."""
         begins = [-inf, *(terms.at for terms in self.terms[1:]), inf]
-        yield from zip(begins, begins[1:], self.terms, strict=True)
+        for (from_at, until_at), terms in zip(pairwise(begins), self.terms, strict=True):
+            yield from_at, until_at, terms
 
     def with_effect(self, *effects: Effect) -> list[Fault]:
         """The faults that have one of these effects."""
@@ -51,8 +53,9 @@ class Timeline:
     def surely(self, fault: Fault) -> tuple[float, float]:
         """The time in which it surely held; it may be empty (the end before the begin)."""
         since_at = fault.surely_at if fault.surely_at is not None else fault.at + _UNSURE_SECONDS
-        until_at = fault.surely_until if fault.surely_until is not None else self.until(fault) - _UNSURE_SECONDS
-        return since_at, until_at
+        if fault.surely_until is not None or fault.until_at is None:
+            return since_at, self.end_at if fault.surely_until is None else fault.surely_until
+        return since_at, fault.until_at - _UNSURE_SECONDS
 
     def until(self, fault: Fault) -> float:
         """Its end; that of the run when it was never mended."""

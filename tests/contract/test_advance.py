@@ -10,10 +10,10 @@ from admission.core.calling import Sample, decide
 from admission.core.line import Place
 from admission.store.protocol import Snapshot
 from admission.store.redis import RedisStore
+from loadtests.judges import overshot, steps_back, windows_exceeded
 from tests.contract.hall import Hall
 from tests.contract.planted import plant
 from tests.eventually import eventually
-from loadtests.judges import overshot, steps_back, windows_exceeded
 from tests.samples import tail
 from tests.servers import RedisServer
 

@@ -11,10 +11,10 @@ import pytest
 from admission.core.line import Place
 from admission.store.protocol import Claimed
 from admission.store.redis import RedisStore
+from loadtests.judges import Session, most_at_once, windows_exceeded, worst_overtaking
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.eventually import eventually
-from loadtests.judges import Session, most_at_once, windows_exceeded, worst_overtaking
 from tests.servers import RedisServer
 
 RATE_PER_SECOND, BURST = 200, 10

@@ -15,9 +15,9 @@ from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
 from admission.store.redis import RedisStore
 from admission.store.restore import Restorer
+from loadtests.judges import duplicates, steps_back, windows_exceeded
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from loadtests.judges import duplicates, steps_back, windows_exceeded
 from tests.servers import FLAVOURS, RedisServer
 
 NO_EPOCH = (

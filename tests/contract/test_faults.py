@@ -13,11 +13,11 @@ from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
 from admission.store.protocol import BATCH_LIMIT
 from admission.store.redis import RedisStore
+from loadtests.judges import duplicates
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
 from tests.contract.proxy import LossyProxy
 from tests.eventually import eventually
-from loadtests.judges import duplicates
 from tests.servers import FLAVOURS, RedisServer
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ import pytest
 
 from admission.core.errors import StoreUnavailable
 from admission.store.redis import RedisStore
+from loadtests.judges import Session, duplicates, overlapping, steps_back
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from loadtests.judges import Session, duplicates, overlapping, steps_back
 from tests.samples import make_record
 from tests.servers import RedisServer
 

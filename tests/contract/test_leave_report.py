@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from admission.store.redis import RedisStore
+from loadtests.judges import steps_back
 from tests.contract.hall import Hall
 from tests.contract.planted import plant
-from loadtests.judges import steps_back
 from tests.servers import RedisServer
 
 

@@ -27,10 +27,10 @@ from admission.store.change import change_event
 from admission.store.connection import Connection
 from admission.store.protocol import Entry
 from admission.store.redis import RedisStore
+from loadtests.judges import duplicates, steps_back
 from tests.contract.hall import Guest, Hall
 from tests.contract.model import Copy, Model
 from tests.contract.planted import plant
-from loadtests.judges import duplicates, steps_back
 from tests.samples import SEAL, make_entry, make_record
 from tests.servers import RedisServer
 

@@ -15,8 +15,8 @@ import aiohttp
 
 from admission.core.control.laws import LawName
 from antrean.commands.plots import Panel, draw
-from tests.integration.deployment import Process
 from loadtests.judges import windows_exceeded
+from tests.integration.deployment import Process
 from tests.system.judge import Limits, mints_us, read_history
 from tests.system.product import Product
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from tests.eventually import eventually
 from loadtests.judges import most_at_once
+from tests.eventually import eventually
 from tests.promises import Measured
 from tests.system.judge import (
     Breach,
