@@ -140,6 +140,8 @@ def judge_herd(run: Run) -> list[Judged]:
     looked, breaches = 0, []
     for fault in run.with_effect(Effect.REDIS_AWAY, Effect.GATEWAYS_AWAY, Effect.GATEWAY_AWAY, Effect.FAILOVER):
         until_at = run.until(fault)
+        if not polls or polls[0] > fault.at - _STEADY_SECONDS:
+            continue  # nobody knows what is usual yet
         steady = _between(polls, fault.at - _STEADY_SECONDS, fault.at) / _STEADY_SECONDS
         if steady < _STEADY_PER_SECOND:
             continue

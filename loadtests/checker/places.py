@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from loadtests.checker.breaches import Breach, Judged
-from loadtests.checker.run import Run, Stay
+from loadtests.checker.run import JOINS, Run, Stay
 from loadtests.lines import Op, Step
 
 _FIRST_REFUSED = "identity-in-line"
@@ -70,7 +70,7 @@ def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
 
 
 def _overtaken(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """A person whose join was sent after the answer of another one's stands behind them."""
+    """A person whose first try to join was sent after the answer of another one's stands behind them."""
     placed = [stay for stay in stays if stay.place is not None and not stay.drawn]
     answered = sorted(placed, key=lambda stay: stay.joins[0].answered_at)
     times = [stay.joins[0].answered_at for stay in answered]
@@ -78,7 +78,8 @@ def _overtaken(run: Run, stays: list[Stay]) -> Iterator[Breach]:
     for stay in answered:
         furthest.append(stay if not furthest or stay.place > furthest[-1].place else furthest[-1])
     for later in placed:
-        before = bisect_left(times, later.joins[0].sent_at)
+        tried_at = next(step.sent_at for step in later.steps if step.op in JOINS)
+        before = bisect_left(times, tried_at)
         if before and furthest[before - 1].place > later.place:
             earlier, at = furthest[before - 1], later.joins[0].answered_at
             what = f"{_name(later)} joined at {run.clock(at)} and stands ahead of {_name(earlier)}"

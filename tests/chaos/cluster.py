@@ -139,6 +139,11 @@ class Member:
         """Whether a gateway's port refuses a new connection, by trying."""
         return await refuses(self.port)
 
+    async def status(self) -> dict[str, Any]:
+        """The status document of a gateway."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/v1/events/{SLUG}/status") as answer:
+            return dict(await answer.json())
+
     async def clock_ahead_seconds(self) -> float:
         """How far the wall clock by which a gateway dates its answers is ahead of ours, in whole seconds."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/v1/events/{SLUG}/status") as answer:

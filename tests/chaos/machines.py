@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import AsyncIterator
 
 from loadtests.lines import Effect
+from tests.chaos.cluster import SLUG, Member
+from tests.chaos.losses import everything_killed
 from tests.chaos.stage import Stage
+from tests.eventually import eventually
+
+_LOWER_PER_SECOND = 10.0
+_KEPT_SECONDS = 5.0  # within which a process notices a new record, or tries again to keep it
 
 
 async def failover(stage: Stage) -> None:
@@ -37,12 +43,28 @@ async def clock_ahead(stage: Stage) -> None:
 
 
 async def folder_away(stage: Stage) -> None:
-    """The data folders of all processes cannot be written while the operator changes the rate; then they can again."""
+    """No data folder can be written while the rate is lowered; later everything is lost but the data folders."""
     members = stage.cluster.members
     with stage.broken():
         for member in members:
             member.lose_folder()
-        await stage.cluster.command("event", "rate", "prakerja", "15", "--burst", "2")
-        await asyncio.sleep(1.0)
+        await stage.cluster.command("event", "rate", SLUG, str(_LOWER_PER_SECOND), "--burst", "2", "--why", "a test")
+        stage.change("rate", rate_per_second=_LOWER_PER_SECOND, burst=2)
+        versions = [version async for version in _versions(stage)]
         for member in members:
             member.find_folder()
+        await stage.lasts(_KEPT_SECONDS)
+    stage.shows(folders=len(members), rate_per_second=versions)
+    stage.shown(all(rate == _LOWER_PER_SECOND for rate in versions), "every gateway had the new rate and no folder")
+    await everything_killed(stage)
+
+
+async def _versions(stage: Stage) -> AsyncIterator[float]:
+    """The rate that each gateway tells, once it is the new one."""
+    for gateway in stage.cluster.gateways:
+
+        async def told(gateway: Member = gateway) -> float:
+            rate = float((await gateway.status())["rate_per_second"])
+            return rate if rate == _LOWER_PER_SECOND else 0.0
+
+        yield await eventually(told, within_seconds=_KEPT_SECONDS)

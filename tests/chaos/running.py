@@ -88,9 +88,9 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 reached = cluster.urls
                 origin.protect(reached, cluster.origin_key)
                 crowd = Crowd(Venue(SLUG, reached, origin.url, history, wire), plan.seed)
-                history.write(_terms(scenario, cluster))
-                grace_seconds = scenario.settings["grace_seconds"]
-                stage = Stage(name, cluster, history, reached, grace_seconds, plan.scale)
+                terms = _terms(scenario, cluster)
+                history.write(terms)
+                stage = Stage(name, cluster, history, reached, terms, plan.scale)
                 await _walk(scenario, plan, crowd, stage)
                 await eventually(lambda: origin.waiting_reports == 0, within_seconds=_REPORTED_SECONDS)
                 counts = history.counts

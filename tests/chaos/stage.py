@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from loadtests.history import History
-from loadtests.lines import Effect
+from loadtests.lines import Effect, Terms
 from tests.chaos.cluster import Cluster
 
 _PAUSE_SECONDS = 0.01
@@ -27,7 +29,7 @@ class Stage:
     Args:
         name: of the fault, as it stands in the history.
         reached: addresses of the gateways that people know; a fault may change the list.
-        grace_seconds: of the event.
+        terms: what the event promises; see `change`.
         scale: how much longer faults last than in the short run, in which it is 1.
         began_at: `time.monotonic()` of the first join.
     """
@@ -36,7 +38,7 @@ class Stage:
     cluster: Cluster
     history: History
     reached: list[str]
-    grace_seconds: float
+    terms: Terms
     scale: float = 1.0
     began_at: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +83,17 @@ class Stage:
         self.shown(self.facts, "anything")
         for name in self._names:
             self.history.prove(name, self.proof)
+
+    def change(self, what: str, **fields: Any) -> None:
+        """An operator changed settings; what they promise now stands in the history."""
+        self.history.act(what)
+        self.terms = msgspec.structs.replace(self.terms, at=time.monotonic(), **fields)
+        self.history.write(self.terms)
+
+    @property
+    def grace_seconds(self) -> float:
+        """Of the event."""
+        return self.terms.grace_seconds
 
     @property
     def acknowledged(self) -> int:
