@@ -13,7 +13,7 @@ from tests.chaos.scenarios import Scenario
 def coming(scenario: Scenario, people: int, seed: int) -> Iterator[tuple[float, Manner]]:
     """When each person comes, in seconds, and their manner."""
     chance = random.Random(seed)
-    every_seconds = scenario.arrive_seconds / scenario.people
+    every_seconds = scenario.arrive_seconds / people
     for person in range(people):
         manner = Manner(alternates=chance.random() < 0.5, hold_seconds=chance.uniform(*scenario.hold_seconds))
         if not scenario.ordinary:

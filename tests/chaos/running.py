@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from loadtests.calls import Venue
 from loadtests.checker import Verdict, judge
@@ -73,11 +75,13 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
     Raises:
         Inconclusive: when the fault cannot be shown to have happened.
     """
+    people = plan.people or scenario.people
+    settings = scenario.settings(people)
     data = await Trio().start() if scenario.sentinel else Data(plan.flavour, aof=scenario.aof)
     with History(plan.history, seed=plan.seed, what=f"{name}: {scenario.what}") as history:
         async with Origin(history, SLUG) as origin, Wire() as wire:
             cluster = Cluster(
-                {**scenario.settings, "origin": f"{origin.url}/"},
+                {**settings, "origin": f"{origin.url}/"},
                 data,
                 linked=scenario.linked,
                 fronted=scenario.fronted,
@@ -88,23 +92,21 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 reached = cluster.urls
                 origin.protect(reached, cluster.origin_key)
                 crowd = Crowd(Venue(SLUG, reached, origin.url, history, wire), plan.seed)
-                terms = _terms(scenario, cluster)
+                terms = _terms(settings, cluster, scenario.page_p99_seconds)
                 history.write(terms)
                 stage = Stage(name, cluster, history, reached, terms, plan.scale)
-                await _walk(scenario, plan, crowd, stage)
+                await _walk(scenario, plan, people, crowd, stage)
                 await eventually(lambda: origin.waiting_reports == 0, within_seconds=_REPORTED_SECONDS)
                 counts = history.counts
     ended = Counter(each.ended if each.ended is not None else "?" for each in crowd.applicants)
     return Run(name, judge(read_history(plan.history)), stage.proof, counts, crowd.states(), ended)
 
 
-async def _walk(scenario: Scenario, plan: Plan, crowd: Crowd, stage: Stage) -> None:
-    people = plan.people or scenario.people
+async def _walk(scenario: Scenario, plan: Plan, people: int, crowd: Crowd, stage: Stage) -> None:
     after_people = scenario.after_people * people // scenario.people
-    limit_seconds = scenario.limit_seconds * people / scenario.people
     mannered = list(coming(scenario, people, plan.seed))
     strangers = {person for person, (_, manner) in enumerate(mannered) if manner.identity_of is not None}
-    walking = asyncio.create_task(crowd.walk(mannered, limit_seconds))
+    walking = asyncio.create_task(crowd.walk(mannered, scenario.limit_seconds))
     try:
         await stage.until(lambda: stage.acknowledged >= after_people, f"{after_people} people in the line")
         await scenario.strike(stage)
@@ -121,8 +123,7 @@ def _somebody_walks(crowd: Crowd, strangers: set[int]) -> bool:
     return any(each.ended is None for person, each in enumerate(crowd.applicants) if person not in strangers)
 
 
-def _terms(scenario: Scenario, cluster: Cluster) -> Terms:
-    settings = scenario.settings
+def _terms(settings: Mapping[str, Any], cluster: Cluster, page_p99_seconds: float | None) -> Terms:
     return Terms(
         at=asyncio.get_running_loop().time(),
         rate_per_second=settings["rate_per_second"],
@@ -137,5 +138,5 @@ def _terms(scenario: Scenario, cluster: Cluster) -> Terms:
         front_poll_seconds=_FRONT_POLL_SECONDS,
         unclaimed_people=round(_UNCLAIMED_SECONDS * settings["rate_per_second"]),
         everybody_ends=True,
-        page_p99_seconds=scenario.page_p99_seconds,
+        page_p99_seconds=page_p99_seconds,
     )

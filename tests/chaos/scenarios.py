@@ -30,7 +30,7 @@ class Scenario:
         strike: does the fault, from its begin to its end.
         event: settings that differ from EVENT.
         people, arrive_seconds: all of them come evenly within.
-        after_people: the fault begins once so many have a place.
+        after_people: the fault begins once so many of them have a place.
         hold_seconds: time on the site, shortest and longest.
         limit_seconds: nobody walks longer; who waits then is lost.
         aof: Redis keeps an append-only file.
@@ -56,10 +56,16 @@ class Scenario:
     page_p99_seconds: float | None = None
     variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The event's settings."""
-        return {**EVENT, **self.event}
+    def settings(self, people: int) -> dict[str, Any]:
+        """The event's settings; limits grow with the number of people, so that a run takes as long with more."""
+        factor = people / self.people
+        found: dict[str, Any] = {**EVENT, **self.event}
+        found["rate_per_second"] *= factor
+        for name in ("burst", "capacity", "quota"):
+            if name in found:
+                found[name] = round(found[name] * factor)
+        quotas = found.get("group_quotas")
+        return found | ({"group_quotas": {group: round(q * factor) for group, q in quotas.items()}} if quotas else {})
 
     @property
     def what(self) -> str:
