@@ -77,41 +77,48 @@ class Calls:
         who, identity: see `loadtests.lines`.
         first: index of the gateway that is asked first.
         alternates: each request goes to the next gateway; else only after one that was not answered well.
+
+    Attributes:
+        device: what the applicant holds in hand.
+        pass_token: the last pass that was given.
     """
 
-    def __init__(self, venue: Venue, who: str, identity: str, first: int, *, alternates: bool) -> None:
+    def __init__(
+        self, venue: Venue, who: str, identity: str, first: int, *, alternates: bool = False, bearer: bool = False
+    ) -> None:
+        self.device = Device(bearer=bearer)
         self._venue = venue
         self._who, self._identity = who, identity
         self._turn = first
         self._alternates = alternates
         self.pass_token = ""
 
-    async def page(self, device: Device, meant_at: float) -> Step:
+    async def page(self, meant_at: float) -> Step:
         """Open the waiting page, which gives a browser its key."""
-        return await self._ask(Op.PAGE, device, meant_at, "GET", f"/{self._venue.event}", headers=_HTML)
+        return await self._ask(Op.PAGE, meant_at, "GET", f"/{self._venue.event}", headers=_HTML)
 
-    async def join(self, device: Device, meant_at: float, nik: str, group: str | None, *, again: bool) -> Step:
+    async def join(self, meant_at: float, nik: str, group: str | None, *, again: bool) -> Step:
         """Join; `again`: the applicant has a place, as far as is known."""
         body = {"nik": nik, "confirmed": True} | ({"group": group} if group is not None else {})
-        return await self._ask(Op.REJOIN if again else Op.JOIN, device, meant_at, "POST", self._api("tickets"), body)
+        return await self._ask(Op.REJOIN if again else Op.JOIN, meant_at, "POST", self._api("tickets"), body)
 
-    async def recover(self, device: Device, meant_at: float, nik: str, recovery_code: str) -> Step:
-        """Bring the place to this device."""
+    async def recover(self, meant_at: float, nik: str, recovery_code: str) -> Step:
+        """Bring the place to the device in hand."""
         body = {"nik": nik, "recovery_code": recovery_code}
-        return await self._ask(Op.RECOVER, device, meant_at, "POST", self._api("tickets/recover"), body)
+        return await self._ask(Op.RECOVER, meant_at, "POST", self._api("tickets/recover"), body)
 
-    async def poll(self, device: Device, meant_at: float) -> Step:
+    async def poll(self, meant_at: float) -> Step:
         """Ask where one stands, telling the last told distance."""
-        told = {} if device.told is None else {"Antrean-Ahead": str(device.told)}
-        return await self._ask(Op.POLL, device, meant_at, "GET", self._api("tickets/current"), headers=_JSON | told)
+        told = {} if self.device.told is None else {"Antrean-Ahead": str(self.device.told)}
+        return await self._ask(Op.POLL, meant_at, "GET", self._api("tickets/current"), headers=_JSON | told)
 
-    async def claim(self, device: Device, meant_at: float) -> Step:
-        """Claim; the pass is in `pass_token`."""
-        return await self._ask(Op.CLAIM, device, meant_at, "POST", self._api("passes"), {})
+    async def claim(self, meant_at: float) -> Step:
+        """Claim, for a pass."""
+        return await self._ask(Op.CLAIM, meant_at, "POST", self._api("passes"), {})
 
-    async def leave(self, device: Device, meant_at: float) -> Step:
+    async def leave(self, meant_at: float) -> Step:
         """Give the place up."""
-        return await self._ask(Op.LEAVE, device, meant_at, "DELETE", self._api("tickets/current"))
+        return await self._ask(Op.LEAVE, meant_at, "DELETE", self._api("tickets/current"))
 
     async def enter(self, meant_at: float) -> Step:
         """Show the pass to the origin."""
@@ -132,14 +139,13 @@ class Calls:
     async def _ask(
         self,
         op: Op,
-        device: Device,
         meant_at: float,
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] = _JSON,
     ) -> Step:
-        gateways = self._venue.gateways
+        device, gateways = self.device, self._venue.gateways
         gateway = gateways[self._turn % len(gateways)]
         reply = await self._venue.wire.ask(method, gateway + path, {**headers, **device.headers()}, body)
         if self._alternates or reply.status == 0 or reply.status >= 500:

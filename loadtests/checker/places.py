@@ -12,14 +12,15 @@ from loadtests.checker.breaches import Breach, Judged
 from loadtests.checker.run import JOINS, Run, Stay
 from loadtests.lines import Op, Step
 
-_FIRST_REFUSED = "identity-in-line"
+_ELSEWHERE = "identity-in-line"
 
 
 def judge_kept(run: Run) -> list[Judged]:
     """B1: an acknowledged place is neither lost nor overtaken; B10: nor moved by what an operator does."""
     acknowledged = [stay for stay in run.stays if stay.acknowledged is not None]
     moved = [breach for stay in acknowledged for breach in _moved(run, stay)]
-    lost = [*_refused(run, acknowledged), *_unserved(run, acknowledged), *_overtaken(run, acknowledged)]
+    first = _first_of_each(acknowledged)
+    lost = [*_refused(run, first), *_unserved(run, first), *_overtaken(run, acknowledged)]
     judged = [Judged("B1", len(acknowledged), [*lost, *(each for each in moved if each.promise == "B1")])]
     if run.acts:
         through = sum(
@@ -41,16 +42,22 @@ def _moved(run: Run, stay: Stay) -> Iterator[Breach]:
             yield Breach("B10" if acts else "B1", after.answered_at, what)
 
 
+def _first_of_each(stays: list[Stay]) -> list[Stay]:
+    """Those of the people who stand foremost with their identity: other people with the same NIK are owed nothing."""
+    first: dict[str, str] = {}
+    for stay in sorted(stays, key=lambda each: (each.place is None, each.place or (), each.joins[0].answered_at)):
+        first.setdefault(stay.identity, stay.who)
+    return [stay for stay in stays if first[stay.identity] == stay.who]
+
+
 def _refused(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """The first place of an identity is refused because of another one."""
-    first: dict[str, Stay] = {}
-    for stay in sorted(stays, key=lambda each: each.acknowledged.answered_at):  # type: ignore[union-attr]
-        if first.setdefault(stay.identity, stay) is stay:
-            refused = [claim for claim in stay.claims if claim.problem == _FIRST_REFUSED]
-            if refused:
-                at = refused[0].answered_at
-                what = f"{_name(stay)} was refused at {run.clock(at)}: the identity holds another place"
-                yield Breach("B1", at, what)
+    """The place is refused because of another one of the same identity."""
+    for stay in stays:
+        refused = [claim for claim in stay.claims if claim.problem == _ELSEWHERE]
+        if refused:
+            at = refused[0].answered_at
+            what = f"{_name(stay)} was refused at {run.clock(at)}: the identity holds another place"
+            yield Breach("B1", at, what)
 
 
 def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
@@ -63,10 +70,8 @@ def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
             continue
         last = stay.steps[-1]
         if stay.over is None and last.op is Op.GIVE_UP and last.error != "no-show":
-            told = stay.told[-1].state
-            yield Breach(
-                "B1", last.at, f"{_name(stay)} gave up at {run.clock(last.at)} ({last.error}), told {told} last"
-            )
+            what = f"{_name(stay)} gave up at {run.clock(last.at)} ({last.error})"
+            yield Breach("B1", last.at, f"{what}, told {stay.told[-1].state} last")
 
 
 def _overtaken(run: Run, stays: list[Stay]) -> Iterator[Breach]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from loadtests.people import Manner
+from loadtests.manners import Manner
 from tests.chaos.scenarios import Scenario
 
 
