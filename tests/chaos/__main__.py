@@ -44,9 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     console = Console(highlight=False)
     history = options.history or Path(f"chaos-{options.fault}-{options.seed}.jsonl")
-    plan = Plan(
-        history.absolute(), options.people, options.seed, options.scale, options.planted, options.flavour
-    )
+    plan = Plan(history.absolute(), options.people, options.seed, options.scale, options.planted, options.flavour)
     began = time.monotonic()
     try:
         with console.status(f"{options.fault}: {SCENARIOS[options.fault].what}"):

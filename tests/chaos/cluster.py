@@ -1,4 +1,4 @@
-"""A deployment of real processes that each can be harmed alone: Redis, gateways, workers, and the links between them."""
+"""Real processes that each can be harmed alone: Redis, gateways, workers, and the links between them."""
 
 from __future__ import annotations
 

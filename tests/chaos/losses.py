@@ -1,4 +1,4 @@
-"""Faults in which Redis loses data: all of it, its tail, or everything since an older copy. Each shows what was lost."""
+"""Faults in which Redis loses data: all, its tail, or everything since a copy. Each shows what was lost."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ async def paused(stage: Stage) -> None:
     with stage.broken(_AWAY):
         client.client_pause(pause_ms, all=True)
         await asyncio.to_thread(client.ping)
-    stage.shows(answered_after_seconds=round(time.monotonic() - began, 1), failed=await _gateways_noticed(stage, before))
+    stage.shows(
+        answered_after_seconds=round(time.monotonic() - began, 1), failed=await _gateways_noticed(stage, before)
+    )
     stage.shown(time.monotonic() - began > pause_ms / 1000 - 0.2, "Redis answered nobody")
     stage.shown(await _gateways_noticed(stage, before), "calls failed")
 
@@ -152,5 +154,3 @@ async def cut_off_in_turns(stage: Stage) -> None:
             await gateway.link.open()
     stage.shows(refused=refused)
     stage.shown(all(refused), "each was refused")
-
-

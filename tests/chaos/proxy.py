@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -117,12 +116,10 @@ class Link:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            far_writer.close()  # what was written still arrives, as on a network
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            far_writer.close()  # what was written still arrives, as on a network
-            with suppress(ConnectionError):
-                await far_writer.wait_closed()
 
     async def _requests(self, near: asyncio.StreamReader, far: asyncio.StreamWriter, last: list[bytes]) -> None:
         while data := await near.read(_READ_BYTES):

@@ -96,7 +96,7 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 history.write(terms)
                 stage = Stage(name, cluster, history, reached, terms, plan.scale)
                 await _walk(scenario, plan, people, crowd, stage)
-                await eventually(lambda: origin.waiting_reports == 0, within_seconds=_REPORTED_SECONDS)
+                await eventually(lambda: not len(origin.outbox), within_seconds=_REPORTED_SECONDS)
                 counts = history.counts
     ended = Counter(each.ended if each.ended is not None else "?" for each in crowd.applicants)
     return Run(name, judge(read_history(plan.history)), stage.proof, counts, crowd.states(), ended)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from admission.core.event import Event
 from tests.chaos import losses, machines, outages, processes
 from tests.chaos.stage import Stage
 
@@ -19,6 +20,7 @@ EVENT: Mapping[str, Any] = {
     "grace_seconds": 15,
     "session_seconds": 20,
     "settle_seconds": 2,
+    **({"learning_seconds": 6} if "learning_seconds" in Event.model_fields else {}),
 }
 
 

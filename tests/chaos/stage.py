@@ -1,4 +1,4 @@
-"""What a fault acts on: the cluster, the history of the people who go through it, and what it has to show for itself."""
+"""What a fault acts on: the cluster and the history of its people; and what a fault has to show for itself."""
 
 from __future__ import annotations
 
