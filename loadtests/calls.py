@@ -70,11 +70,47 @@ class Device:
             self.told = body["ahead"]
 
 
+class Diary:
+    """Writes down the steps of one applicant.
+
+    Args:
+        who, identity: see `loadtests.lines`.
+    """
+
+    def __init__(self, history: History, who: str, identity: str) -> None:
+        self._history = history
+        self._who, self._identity = who, identity
+
+    def replied(self, op: Op, meant_at: float, asked: str, reply: Reply, told: int | None = None) -> Step:
+        """A request and what came of it; `asked` is the address, `told` the distance that was sent along."""
+        step = Step(
+            at=meant_at,
+            who=self._who,
+            identity=self._identity,
+            op=op,
+            sent_at=reply.sent_at,
+            took_seconds=reply.sent_at + reply.took_seconds - meant_at,
+            gateway=asked,
+            status=reply.status,
+            problem=reply.problem or str(reply.body.get("reason", "")),
+            error=reply.error,
+            retry_seconds=reply.retry_seconds,
+            told=told,
+            **facts_of(reply.body),
+        )
+        self._history.write(step)
+        return step
+
+    def gave_up(self, why: str) -> None:
+        """The last step of somebody who goes without having completed."""
+        now = time.monotonic()
+        self._history.write(Step(at=now, who=self._who, identity=self._identity, op=Op.GIVE_UP, error=why))
+
+
 class Calls:
     """See the module. A call never raises for what the product does, or does not answer.
 
     Args:
-        who, identity: see `loadtests.lines`.
         first: index of the gateway that is asked first.
         alternates: each request goes to the next gateway; else only after one that was not answered well.
 
@@ -84,11 +120,11 @@ class Calls:
     """
 
     def __init__(
-        self, venue: Venue, who: str, identity: str, first: int, *, alternates: bool = False, bearer: bool = False
+        self, venue: Venue, diary: Diary, first: int, *, alternates: bool = False, bearer: bool = False
     ) -> None:
         self.device = Device(bearer=bearer)
         self._venue = venue
-        self._who, self._identity = who, identity
+        self._diary = diary
         self._turn = first
         self._alternates = alternates
         self.pass_token = ""
@@ -128,11 +164,6 @@ class Calls:
         """Send the form at the origin."""
         return await self._origin(Op.COMPLETE, meant_at, "complete", {"session": session})
 
-    def give_up(self, why: str) -> Step:
-        """The last step of somebody who goes without having completed."""
-        now = time.monotonic()
-        return self._write(Step(at=now, who=self._who, identity=self._identity, op=Op.GIVE_UP, error=why))
-
     def _api(self, tail: str) -> str:
         return f"/v1/events/{self._venue.event}/{tail}"
 
@@ -154,38 +185,15 @@ class Calls:
         device.keep(reply)
         if "pass" in reply.body:
             self.pass_token = reply.body["pass"]
-        return self._tell(op, meant_at, gateway, reply, told)
+        return self._diary.replied(op, meant_at, gateway, reply, told)
 
     async def _origin(self, op: Op, meant_at: float, tail: str, body: Mapping[str, Any]) -> Step:
         reply = await self._venue.wire.ask("POST", f"{self._venue.origin}/{tail}", _JSON, body)
-        return self._tell(op, meant_at, self._venue.origin, reply, None)
-
-    def _tell(self, op: Op, meant_at: float, gateway: str, reply: Reply, told: int | None) -> Step:
-        return self._write(
-            Step(
-                at=meant_at,
-                who=self._who,
-                identity=self._identity,
-                op=op,
-                sent_at=reply.sent_at,
-                took_seconds=reply.sent_at + reply.took_seconds - meant_at,
-                gateway=gateway,
-                status=reply.status,
-                problem=reply.problem or str(reply.body.get("reason", "")),
-                error=reply.error,
-                retry_seconds=reply.retry_seconds,
-                told=told,
-                **_facts(reply.body),
-            )
-        )
-
-    def _write(self, step: Step) -> Step:
-        self._venue.history.write(step)
-        return step
+        return self._diary.replied(op, meant_at, self._venue.origin, reply)
 
 
-def _facts(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a reply that a history keeps."""
+def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a reply of the API, or of the origin, that a step keeps."""
     if "pass" in body:
         return {"session": body["session"], "session_started_us": _session_started_us(body["pass"])}
     if "session" in body:  # of the origin

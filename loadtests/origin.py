@@ -22,6 +22,31 @@ from loadtests.wire import Wire
 _BEATS = 5  # looks a heartbeat's interval for those who are due
 
 
+class Health:
+    """How the site is, by its last answers."""
+
+    def __init__(self) -> None:
+        self._answers: list[tuple[float, bool]] = []
+        self.silent = False
+
+    def answered(self, seconds: float, *, failed: bool) -> None:
+        """Count an answer."""
+        self._answers.append((seconds, failed))
+
+    async def run(self, gateways: Gateways, every_seconds: float) -> None:
+        """Tell it for ever."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            answers, self._answers = self._answers, []
+            if self.silent:
+                continue
+            took = sorted(seconds for seconds, _ in answers)
+            p95_seconds = took[int(len(took) * 0.95)] if took else None
+            failed = sum(failed for _, failed in answers)
+            health = {"answers": len(answers), "errors": failed, "latency_seconds": p95_seconds}
+            await gateways.tell({"reports": [], "health": health})
+
+
 class Origin:
     """The site, on a free port of loopback; an async context manager. It may be told to be in trouble.
 
@@ -34,10 +59,9 @@ class Origin:
 
     Attributes:
         url: where it is, such as `http://127.0.0.1:40123`.
-        outbox: its length is the number of reports that no gateway has accepted yet.
         error_ratio: share of the requests that it answers with 500.
         delay_seconds: by which it is slower than usual.
-        silent: it says nothing of its health.
+        health: what the site says of itself; `health.silent = True` ends that.
     """
 
     def __init__(
@@ -49,9 +73,9 @@ class Origin:
         health_seconds: float | None = None,
     ) -> None:
         self.url = ""
-        self.outbox = Outbox(history)
+        self._outbox = Outbox(history)
         self.error_ratio = self.delay_seconds = 0.0
-        self.silent = False
+        self.health = Health()
         self._history, self._event = history, event
         self._heartbeat_seconds, self._health_seconds = heartbeat_seconds, health_seconds
         self._wire = Wire()
@@ -59,8 +83,12 @@ class Origin:
         self._keys: dict[str, OKPKey] = {}
         self._visits: dict[str, Shown] = {}
         self._completed: set[str] = set()
-        self._answers: list[tuple[float, bool]] = []
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def waiting_reports(self) -> int:
+        """Reports that no gateway has accepted yet."""
+        return len(self._outbox)
 
     async def __aenter__(self) -> Self:
         await self._wire.__aenter__()
@@ -85,11 +113,11 @@ class Origin:
     def protect(self, gateways: list[str], origin_key: str) -> None:
         """Take passes of these gateways, and report to them from now on."""
         self._gateways = Gateways(self._wire, gateways, self._event, origin_key)
-        works: list[Coroutine[Any, Any, None]] = [self.outbox.run(self._gateways)]
+        works: list[Coroutine[Any, Any, None]] = [self._outbox.run(self._gateways)]
         if self._heartbeat_seconds is not None:
             works.append(self._beat(self._heartbeat_seconds))
         if self._health_seconds is not None:
-            works.append(self._tell_health(self._gateways, self._health_seconds))
+            works.append(self.health.run(self._gateways, self._health_seconds))
         self._tasks += [asyncio.create_task(work) for work in works]
 
     async def _fails(self) -> bool:
@@ -98,7 +126,7 @@ class Origin:
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         failed = random.random() < self.error_ratio
-        self._answers.append((time.monotonic() - began_at, failed))
+        self.health.answered(time.monotonic() - began_at, failed=failed)
         return failed
 
     async def _enter(self, request: web.Request) -> web.Response:
@@ -151,7 +179,7 @@ class Origin:
             self._completed.add(session)
             started_us = visit.session_started_us
             self._history.write(Completion(at=time.monotonic(), session=session, session_started_us=started_us))
-            self.outbox.add("completed", session)
+            self._outbox.add("completed", session)
         return web.json_response({"session": session})
 
     async def _beat(self, every_seconds: float) -> None:
@@ -163,16 +191,4 @@ class Origin:
             for session in self._visits.keys() - self._completed:
                 if now - beaten_at.setdefault(session, now) >= every_seconds:
                     beaten_at[session] = now
-                    self.outbox.add("heartbeat", session)
-
-    async def _tell_health(self, gateways: Gateways, every_seconds: float) -> None:
-        while True:
-            await asyncio.sleep(every_seconds)
-            answers, self._answers = self._answers, []
-            if self.silent:
-                continue
-            took = sorted(seconds for seconds, _ in answers)
-            p95_seconds = took[int(len(took) * 0.95)] if took else None
-            failed = sum(failed for _, failed in answers)
-            health = {"answers": len(answers), "errors": failed, "latency_seconds": p95_seconds}
-            await gateways.tell({"reports": [], "health": health})
+                    self._outbox.add("heartbeat", session)

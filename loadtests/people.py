@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from loadtests.agenda import Agenda, Ended, Patience
-from loadtests.calls import Calls, Device, Venue
+from loadtests.calls import Calls, Device, Diary, Venue
 from loadtests.lines import Step
 from loadtests.manners import Manner
 from loadtests.niks import nik_of
@@ -89,7 +89,8 @@ class Applicant:
         self._manner = manner
         self._nik = nik_of(owner, seed)
         self._chance = random.Random(f"{seed} {person}")
-        self._calls = Calls(venue, self.who, identity, person, alternates=manner.alternates, bearer=manner.bearer)
+        self._diary = Diary(venue.history, self.who, identity)
+        self._calls = Calls(venue, self._diary, person, alternates=manner.alternates, bearer=manner.bearer)
         self._agenda = Agenda()
         self._patience = Patience(manner.backoff_max_seconds, self._chance)
         turn = Turn(self._calls, self._agenda, self._patience, manner.hold_seconds, self._turn_is_over, self._rejoin)
@@ -114,7 +115,7 @@ class Applicant:
         except TimeoutError:
             self.ended = "time"
         if self.ended:
-            self._calls.give_up(self.ended)
+            self._diary.gave_up(self.ended)
 
     async def _arrive(self, meant_at: float) -> None:
         """Open the page; without the browser's key a place would not be bound to it."""

@@ -9,7 +9,7 @@ from math import ceil
 
 from loadtests.checker.breaches import Breach, Judged
 from loadtests.checker.run import Run, Seat, Stay
-from loadtests.judges import overlapping, overtakings
+from loadtests.judges import duplicates, overlapping, overtakings
 from loadtests.lines import Op
 
 _PROMPT_SECONDS = 2.0  # who asks later than that after the page said to comes late, and may be overtaken
@@ -21,7 +21,7 @@ _UNCLAIMED_SECONDS = 3.0  # of the rate are called and unclaimed, where the term
 
 def judge_identities(run: Run) -> list[Judged]:
     """B4: one identity has one session at a time, and completes once."""
-    breaches = [*_shared(run), *_parallel(run), *_again(run), *_called_after(run)]
+    breaches = [*_shared(run), *_parallel(run), *_again(run), *_called_after(run), *_unmatched(run)]
     return [Judged("B4", len(run.seats), breaches)]
 
 
@@ -33,6 +33,20 @@ def _shared(run: Run) -> Iterator[Breach]:
             at = run.at_us(seat.start_us)
             whose = " and ".join(sorted(owners)) or "nobody who claimed"
             yield Breach("B4", at, f"session {seat.session}, begun at {run.clock(at)}, is of {whose}")
+
+
+def _unmatched(run: Run) -> Iterator[Breach]:
+    """The origin stored a session twice, or one that nobody has; or it lacks what somebody was told is stored."""
+    stored = [(line.session, line.session_started_us) for line in run.completions]
+    for session, _ in duplicates(stored):
+        yield Breach("B4", run.end_at, f"session {session} was completed twice in one visit")
+    sessions = {session for session, _ in stored}
+    for session in sorted(sessions - run.identities.keys()):
+        yield Breach("B4", run.end_at, f"session {session} was completed, and nobody claimed it")
+    for step in run.steps:
+        if step.op is Op.COMPLETE and step.good and step.session not in sessions:
+            session = step.session
+            yield Breach("B4", step.answered_at, f"{step.who} completed {session}, of which the origin knows nothing")
 
 
 def _parallel(run: Run) -> Iterator[Breach]:
@@ -63,14 +77,18 @@ def _again(run: Run) -> Iterator[Breach]:
 def _called_after(run: Run) -> Iterator[Breach]:
     """Somebody is told of a turn after their completion was accepted. A stranger with their NIK must learn nothing."""
     accepted = {report.session: report.at for report in run.reports if report.what == "completed"}
+    completed = {
+        identity: accepted[seat.session] + run.terms_at(accepted[seat.session]).refresh_seconds + _PROMPT_SECONDS
+        for seat in run.seats
+        if seat.completed and seat.session in accepted
+        for identity in [seat.identity]
+    }
     for stay in run.stays:
-        own = {step.session for step in run.people[stay.who] if step.op is Op.CLAIM} & accepted.keys()
-        called = [step for step in stay.told if step.state in ("called", "admitted")]
-        if not own or not called:
+        if stay.identity != stay.who:
             continue
-        done_at = min(accepted[session] for session in own)
-        known_at = done_at + run.terms_at(done_at).refresh_seconds + _PROMPT_SECONDS
-        if called[-1].sent_at > known_at:
+        done_at = completed.get(stay.identity)
+        called = [step for step in stay.told if step.state in ("called", "admitted")]
+        if done_at is not None and called and called[-1].sent_at > done_at:
             at = called[-1].answered_at
             yield Breach("B4", at, f"{stay.who} had completed, and was told {called[-1].state} at {run.clock(at)}")
 

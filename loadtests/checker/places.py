@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 from loadtests.checker.breaches import Breach, Judged
-from loadtests.checker.run import JOINS, Run, Stay
+from loadtests.checker.run import Run, Stay
 from loadtests.lines import Op, Step
 
 _ELSEWHERE = "identity-in-line"
@@ -61,34 +61,32 @@ def _refused(run: Run, stays: list[Stay]) -> Iterator[Breach]:
 
 
 def _unserved(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """Where the run lasts until nobody waits: who wanted to enter, and did not; but a NIK enters once."""
+    """Where the run lasts until nobody waits: who wanted to enter, and did not."""
     if not any(terms.everybody_ends for terms in run.terms):
         return
-    first: dict[str, str] = {}
-    for stay in sorted(stays, key=lambda each: each.acknowledged.answered_at):  # type: ignore[union-attr]
-        if first.setdefault(stay.identity, stay.who) != stay.who:
-            continue
+    for stay in stays:
         last = stay.steps[-1]
-        if stay.over is None and last.op is Op.GIVE_UP and last.error != "no-show":
-            what = f"{_name(stay)} gave up at {run.clock(last.at)} ({last.error})"
+        if stay.over is None and last.error != "no-show":
+            ended = f"gave up ({last.error})" if last.op is Op.GIVE_UP else "was still there"
+            what = f"{_name(stay)} {ended} at {run.clock(last.answered_at)}"
             yield Breach("B1", last.at, f"{what}, told {stay.told[-1].state} last")
 
 
 def _overtaken(run: Run, stays: list[Stay]) -> Iterator[Breach]:
-    """A person whose first try to join was sent after the answer of another one's stands behind them."""
+    """Each person ahead of whom somebody stands whose first try to join was sent after the answer to their own."""
     placed = [stay for stay in stays if stay.place is not None and not stay.drawn]
-    answered = sorted(placed, key=lambda stay: stay.joins[0].answered_at)
-    times = [stay.joins[0].answered_at for stay in answered]
-    furthest: list[Stay] = []  # of those answered so far, the one who stands furthest back
-    for stay in answered:
-        furthest.append(stay if not furthest or stay.place > furthest[-1].place else furthest[-1])
-    for later in placed:
-        tried_at = next(step.sent_at for step in later.steps if step.op in JOINS)
-        before = bisect_left(times, tried_at)
-        if before and furthest[before - 1].place > later.place:
-            earlier, at = furthest[before - 1], later.joins[0].answered_at
-            what = f"{_name(later)} joined at {run.clock(at)} and stands ahead of {_name(earlier)}"
-            yield Breach("B1", at, f"{what}, who joined by {run.clock(earlier.joins[0].answered_at)}")
+    sent = sorted(placed, key=lambda stay: stay.tried_at)
+    times = [stay.tried_at for stay in sent]
+    foremost: list[Stay] = []  # from each of them on, the one who stands foremost
+    for stay in reversed(sent):
+        foremost.append(stay if not foremost or stay.place < foremost[-1].place else foremost[-1])
+    foremost.reverse()
+    for earlier in placed:
+        after = bisect_right(times, earlier.joins[0].answered_at)
+        if after < len(sent) and foremost[after].place < earlier.place:
+            later, at = foremost[after], foremost[after].joins[0].answered_at
+            what = f"{_name(earlier)}, who joined by {run.clock(earlier.joins[0].answered_at)}, stands behind"
+            yield Breach("B1", at, f"{what} {_name(later)}, who joined at {run.clock(at)}")
 
 
 def _name(stay: Stay) -> str:
@@ -115,10 +113,13 @@ def judge_same_place(run: Run) -> list[Judged]:
     """B5: who joins again or recovers gets the same number; B12: also after a loss of data."""
     looked, breaches = {"B5": 0, "B12": 0}, []
     for stay in run.stays:
+        given = set()
         for before, again in _again(stay):
             promise = "B12" if run.lost_between(before.at, again.answered_at) else "B5"
             looked[promise] += 1
-            if not again.good or (before.epoch, before.number) != (again.epoch, again.number):
+            number = (again.epoch, again.number) if again.good else again.problem
+            if number != (before.epoch, before.number) and number not in given:
+                given.add(number)
                 said = f"number {again.number} of {again.epoch}" if again.good else again.problem
                 at = again.answered_at
                 what = f"{stay.who} had number {before.number} of {before.epoch}, and {again.op} gave {said}"

@@ -52,6 +52,11 @@ class Stay:
         """Joins, joins again and recoveries that gave a place."""
         return [step for step in self.steps if step.op in JOINS and step.good]
 
+    @property
+    def tried_at(self) -> float:
+        """When the first try to join was sent: the place may be as old, though the answer was lost."""
+        return next(step.sent_at for step in self.steps if step.op in JOINS)
+
     @cached_property
     def told(self) -> list[Step]:
         """Answers that told a state."""

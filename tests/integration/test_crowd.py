@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ class Stage:
     async def walk(self, manners: list[Manner], each_seconds: float = 0.02) -> None:
         """One person after the other, until nobody waits and all reports are accepted."""
         await self.crowd.walk([(i * each_seconds, manner) for i, manner in enumerate(manners)], _LIMIT_SECONDS)
-        await eventually(lambda: not len(self.origin.outbox), within_seconds=20)
+        await eventually(lambda: not self.origin.waiting_reports, within_seconds=20)
 
     def judged(self) -> tuple[Verdict, list[AnyLine]]:
         """What the checker says of everything so far."""
@@ -52,7 +53,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(path: Path, **fields: object) -> AsyncIterator[Stage]:
+async def stage(path: Path, **fields: Any) -> AsyncIterator[Stage]:
     """Two gateways on their own ports, two workers, an event, and the origin that it protects."""
     deployment = Deployment(RedisServer("redis").start())
     try:

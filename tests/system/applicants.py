@@ -12,13 +12,16 @@ import json
 import random
 import sys
 import time
-from base64 import urlsafe_b64decode
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import uvloop
+from msgspec.structs import replace
 
+from loadtests.calls import facts_of
+from loadtests.history import History
+from loadtests.lines import Op, Step
 from loadtests.niks import nik_of
 from tests.system.wire import Answer, Away, Wire
 
@@ -33,34 +36,40 @@ class Lost(Exception):
     """This person's way ended where it should not."""
 
 
-class History:
-    """A JSONL file of what happened: `at` (monotonic seconds), `op`, `who`, and what each operation gave."""
+class Diary:
+    """The history of everybody, which says on stdout when half of the people have joined.
 
-    def __init__(self, file: TextIO, half: int) -> None:
-        self._file = file
+    Args:
+        half: so many have.
+    """
+
+    def __init__(self, history: History, half: int) -> None:
+        self._history = history
         self._half = half
         self._joined = 0
 
-    def tell(self, op: str, who: str, **facts: Any) -> None:
-        """Write one line; say on stdout when half of the people have joined."""
-        self._joined += op == "join"
-        if op == "join" and self._joined == self._half:
-            print("half have joined", flush=True)
-        self._file.write(json.dumps({"at": time.monotonic(), "op": op, "who": who, **facts}) + "\n")
+    def write(self, step: Step) -> None:
+        """Write a step."""
+        self._history.write(step)
+        if step.op is Op.JOIN and step.good:
+            self._joined += 1
+            if self._joined == self._half:
+                print("half have joined", flush=True)
 
 
 class Applicant:
     """One person with one browser."""
 
-    def __init__(self, person: int, site: str, gateway: str, event: str, history: History) -> None:
+    def __init__(self, person: int, site: str, gateway: str, event: str, diary: Diary) -> None:
         self.who = f"a{person}"
         self._nik = nik_of(person)
         self._event = event
-        self._history = history
+        self._diary = diary
         self._wires = {site: Wire(site), gateway: Wire(gateway)}
         self._site, self._gateway = site, gateway
         self._cookies: dict[str, str] = {}
         self._steps = 0
+        self._session = ""
 
     async def walk(self, stay_seconds: float, reaction_seconds: float, no_shows: float) -> None:
         """From the site's address to a registration; a no-show is gone once called.
@@ -73,7 +82,7 @@ class Applicant:
             await self._join()
             await self._wait()
             if random.random() < no_shows:
-                self._history.tell("no-show", self.who)
+                self.give_up("no-show")
                 return
             await asyncio.sleep(random.uniform(0, reaction_seconds))
             token = await self._claim(target, nonce_hash)
@@ -84,25 +93,36 @@ class Applicant:
             for wire in self._wires.values():
                 wire.close()
 
-    async def _ask(self, base: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Answer:
-        """Ask until there is an answer that is neither a broken connection nor a word to come back later."""
+    def give_up(self, why: str) -> None:
+        """Write that this person goes without having registered."""
+        self._diary.write(Step(at=time.monotonic(), who=self.who, op=Op.GIVE_UP, error=why))
+
+    async def _ask(
+        self, op: Op, base: str, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    ) -> tuple[Answer, Step]:
+        """Ask until there is an answer that is neither a broken connection nor a word to come back later.
+
+        Tries that came to nothing are written as steps; the last one is for the caller to write.
+        """
         while True:
             self._steps += 1
             if self._steps > _STEPS_MAX:
                 raise Lost(f"{method} {path.partition('?')[0]}: asked {_STEPS_MAX} times")
             cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+            sent_at = time.monotonic()
+            step = Step(at=sent_at, sent_at=sent_at, who=self.who, op=op, gateway=base)
             try:
                 answer = await self._wires[base].ask(method, path, {**headers, **cookie}, body)
             except Away as away:
-                self._history.tell("away", self.who, method=method, path=path.partition("?")[0], reason=str(away))
+                self._diary.write(replace(step, took_seconds=time.monotonic() - sent_at, error=str(away)))
                 await asyncio.sleep(_RELOAD_SECONDS * (1 + random.random()))
                 continue
+            step = replace(step, took_seconds=time.monotonic() - sent_at, status=answer.status)
             self._cookies |= answer.cookies
             if answer.status not in (429, 503):
-                return answer
+                return answer, step
             asked = float(answer.headers.get("retry-after", "nan"))
-            path_only = path.partition("?")[0]
-            self._history.tell("later", self.who, path=path_only, status=answer.status, retry_seconds=asked)
+            self._diary.write(replace(step, retry_seconds=asked))
             await asyncio.sleep(asked + random.random())  # as the page spreads its retries
 
     def _expect(self, answer: Answer, *statuses: int) -> Answer:
@@ -110,83 +130,75 @@ class Applicant:
             raise Lost(f"{answer.status} instead of {statuses}: {answer.body[:300]!r}")
         return answer
 
+    async def _follow(self, op: Op, base: str, path: str) -> None:
+        """Open the page that an answer leads to."""
+        answer, _ = await self._ask(op, base, "GET", path, _HTML)
+        self._expect(answer, 200)
+
+    async def _api(self, op: Op, method: str, tail: str, body: object, *expected: int) -> dict[str, Any]:
+        """Call the gateway, write the step and give the answer."""
+        content = b"" if body is None else json.dumps(body).encode()
+        answer, step = await self._ask(op, self._gateway, method, f"/v1/events/{self._event}/{tail}", _JSON, content)
+        found: dict[str, Any] = json.loads(self._expect(answer, *expected).body)
+        self._diary.write(replace(step, **facts_of(found)))
+        return found
+
     async def _arrive(self) -> tuple[str, str]:
-        to_room = self._expect(await self._ask(self._site, "GET", "/", _HTML), 303)
-        parts = urlsplit(to_room.headers["location"])
-        self._expect(await self._ask(self._gateway, "GET", f"{parts.path}?{parts.query}", _HTML), 200)
+        to_room, _ = await self._ask(Op.PAGE, self._site, "GET", "/", _HTML)
+        parts = urlsplit(self._expect(to_room, 303).headers["location"])
+        page, step = await self._ask(Op.PAGE, self._gateway, "GET", f"{parts.path}?{parts.query}", _HTML)
+        self._expect(page, 200)
+        self._diary.write(step)
         query = parse_qs(parts.query)
-        self._history.tell("arrive", self.who)
         return query["target"][0], query["nonce_hash"][0]
 
     async def _join(self) -> None:
-        body = json.dumps({"nik": self._nik, "confirmed": False}).encode()
-        answer = await self._ask(self._gateway, "POST", f"/v1/events/{self._event}/tickets", _JSON, body)
-        joined = json.loads(self._expect(answer, 200, 201).body)
-        self._history.tell(
-            "join",
-            self.who,
-            status=answer.status,
-            epoch=joined["epoch"],
-            number=joined["number"],
-            ahead=joined["ahead"],
-        )
+        joined = await self._api(Op.JOIN, "POST", "tickets", {"nik": self._nik, "confirmed": False}, 200, 201)
         self._state, self._poll_seconds = joined["state"], joined["next_poll_seconds"]
 
     async def _wait(self) -> None:
         while self._state == "waiting":
             await asyncio.sleep(self._poll_seconds)
-            answer = await self._ask(self._gateway, "GET", f"/v1/events/{self._event}/tickets/current", _JSON)
-            current = json.loads(self._expect(answer, 200).body)
+            current = await self._api(Op.POLL, "GET", "tickets/current", None, 200)
             self._state, self._poll_seconds = current["state"], current["next_poll_seconds"]
-            self._history.tell("poll", self.who, state=self._state, ahead=current["ahead"])
 
     async def _claim(self, target: str, nonce_hash: str) -> str:
-        body = json.dumps({"target": target, "nonce_hash": nonce_hash}).encode()
-        answer = await self._ask(self._gateway, "POST", f"/v1/events/{self._event}/passes", _JSON, body)
-        claimed = json.loads(self._expect(answer, 200, 201).body)
-        token: str = claimed["pass"]
-        payload = token.split(".")[1]
-        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        self._history.tell(
-            "claim",
-            self.who,
-            status=answer.status,
-            session=claims["sub"],
-            session_started_us=claims["session_started_us"],
-        )
-        return token
+        wish = {"target": target, "nonce_hash": nonce_hash}
+        claimed = await self._api(Op.CLAIM, "POST", "passes", wish, 200, 201)
+        self._session = str(claimed["session"])
+        return str(claimed["pass"])
 
     async def _enter(self, target: str, token: str) -> None:
         path = f"{urlsplit(target).path or '/'}?antrean_pass={token}"
-        hop = self._expect(await self._ask(self._site, "GET", path, _HTML), 303)
-        self._expect(await self._ask(self._site, "GET", hop.headers["location"], _HTML), 200)
-        self._history.tell("enter", self.who)
+        hop, step = await self._ask(Op.ENTER, self._site, "GET", path, _HTML)
+        await self._follow(Op.ENTER, self._site, self._expect(hop, 303).headers["location"])
+        self._diary.write(replace(step, status=200, session=self._session))
 
     async def _register(self) -> None:
         typed = {"nik": self._nik, "name": "Siti Uji", "mobile": "081234567890", "email": "siti@contoh.id"}
-        answer = self._expect(await self._ask(self._site, "POST", "/", _FORM, urlencode(typed).encode()), 303)
-        self._expect(await self._ask(self._site, "GET", answer.headers["location"], _HTML), 200)
-        self._history.tell("register", self.who)
+        answer, step = await self._ask(Op.COMPLETE, self._site, "POST", "/", _FORM, urlencode(typed).encode())
+        await self._follow(Op.COMPLETE, self._site, self._expect(answer, 303).headers["location"])
+        self._diary.write(replace(step, status=200, session=self._session))
 
 
-async def _one(applicant: Applicant, history: History, arrive_seconds: float, options: argparse.Namespace) -> bool:
+async def _one(applicant: Applicant, arrive_seconds: float, options: argparse.Namespace) -> bool:
     await asyncio.sleep(arrive_seconds)
     try:
         await applicant.walk(options.stay_seconds, options.reaction_seconds, options.no_shows)
     except Lost as lost:
-        history.tell("lost", applicant.who, reason=str(lost))
+        applicant.give_up(str(lost))
         return False
     return True
 
 
 async def run(options: argparse.Namespace) -> int:
     """Let everybody walk; the number of those who were lost."""
-    with options.history.open("w", encoding="utf-8") as file:
-        history = History(file, options.count // 2)
+    with History(options.history, what=f"{options.count} applicants") as history:
+        diary = Diary(history, options.count // 2)
         people = [
-            Applicant(person, options.site, options.gateway, options.event, history) for person in range(options.count)
+            Applicant(person, options.site, options.gateway, options.event, diary) for person in range(options.count)
         ]
-        walks = (_one(each, history, random.uniform(0, options.arrive_seconds), options) for each in people)
+        walks = (_one(each, random.uniform(0, options.arrive_seconds), options) for each in people)
         async with asyncio.timeout(options.limit_seconds):
             arrived = await asyncio.gather(*walks)
     return arrived.count(False)

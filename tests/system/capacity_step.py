@@ -17,7 +17,7 @@ from admission.core.control.laws import LawName
 from antrean.commands.plots import Panel, draw
 from loadtests.judges import windows_exceeded
 from tests.integration.deployment import Process
-from tests.system.judge import Limits, mints_us, read_history
+from tests.system.evidence import Evidence, Limits
 from tests.system.product import Product
 
 LIMITS = Limits(rate_per_second=20, burst=5, capacity=100)
@@ -115,7 +115,7 @@ async def measure(law: LawName) -> Found:
         finally:
             people.kill()
             await people.wait()
-        mints = mints_us(read_history(history))
+        mints = Evidence(history, None, LIMITS).run.mints_us
     return Found(looks, [*windows_exceeded(mints, LIMITS.rate_per_second, LIMITS.burst)])
 
 

@@ -75,7 +75,7 @@ def walk(number: int, join_at: float, enter_at: float, stay_seconds: float = 0.2
         lines.append(step(who, Op.POLL, join_at + second, second % 2, state="waiting", place=place, ahead=ahead))
     until = us(enter_at + GRACE_SECONDS) / 1_000_000
     lines.append(step(who, Op.POLL, enter_at - 0.01, state="called", place=place, called_until=until))
-    given = {"session": f"s{number}", "session_started_us": us(enter_at)} | session
+    given: dict[str, Any] = {"session": f"s{number}", "session_started_us": us(enter_at)} | session
     lines.append(step(who, Op.CLAIM, enter_at, status=201, **given))
     name, started_us = given["session"], given["session_started_us"]
     lines += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from loadtests.checker import judge
@@ -9,7 +11,7 @@ from loadtests.lines import AnyLine, Completion, Effect, Op, Report, Start, Step
 from tests.unit.histories import BEGIN_AT, WALL_US, change, fault, life, sample, step, story, terms, us, walk
 
 
-def entering(times: list[float], *lines: AnyLine, stay_seconds: float = 0.01, **fields: object) -> list[AnyLine]:
+def entering(times: list[float], *lines: AnyLine, stay_seconds: float = 0.01, **fields: Any) -> list[AnyLine]:
     """People who joined at once and enter at these times."""
     walks = [line for i, at in enumerate(times) for line in walk(i + 1, i / 1_000, at, stay_seconds)]
     return [Start(at=BEGIN_AT, wall_us=WALL_US), terms(**{"capacity": 1_000, **fields}), *walks, *lines]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from loadtests.checker import judge
@@ -15,23 +17,24 @@ def waiting(*polls: Step, until: float = 60.0, place: tuple[int, int] = (7, 900)
     return story(joined, *polls, step("b1", Op.GIVE_UP, until, status=0, error="no-show"))
 
 
-def poll(at: float, **fields: object) -> Step:
-    return step("b1", Op.POLL, at, **({"state": "waiting", "place": (7, 900), "ahead": 0} | fields))
+def poll(at: float, **fields: Any) -> Step:
+    told: dict[str, Any] = {"state": "waiting", "place": (7, 900), "ahead": 0}
+    return step("b1", Op.POLL, at, **(told | fields))
 
 
-def page(at: float, **fields: object) -> Step:
+def page(at: float, **fields: Any) -> Step:
     return step("b1", Op.PAGE, at, **fields)
 
 
 AWAY = fault("killed", 20.0, 30.0, Effect.REDIS_AWAY)
 
 
-def away(*steps: Step, **fields: object) -> list[AnyLine]:
+def away(*steps: Step, **fields: Any) -> list[AnyLine]:
     """Redis is away from 20 s to 30 s, and these steps are made meanwhile."""
     return [*change(waiting(*steps), lambda line: type(line).__name__ == "Terms", **fields), *AWAY]
 
 
-def joins(first: float, last: float, each: float, **fields: object) -> list[AnyLine]:
+def joins(first: float, last: float, each: float, **fields: Any) -> list[AnyLine]:
     """People who only join, and so often."""
     count = int((last - first) / each)
     return [
@@ -58,18 +61,18 @@ def worker_away(until: float) -> list[AnyLine]:
 
 
 def _later(line: AnyLine, seconds: float) -> AnyLine:
-    fields: dict[str, object] = {"at": line.at + seconds}
+    fields: dict[str, Any] = {"at": line.at + seconds}
     if isinstance(line, Step):
         fields["sent_at"] = line.sent_at + seconds
     for name in ("session_started_us", "issued_us", "session_expires_us"):
         if getattr(line, name, None) is not None:
             fields[name] = getattr(line, name) + round(seconds * 1_000_000)
-    if getattr(line, "called_until", None) is not None:
-        fields["called_until"] = line.called_until + seconds  # type: ignore[union-attr]
+    if isinstance(line, Step) and line.called_until is not None:
+        fields["called_until"] = line.called_until + seconds
     return change([line], lambda _: True, **fields)[0]
 
 
-def healed(**fields: object) -> list[AnyLine]:
+def healed(**fields: Any) -> list[AnyLine]:
     """All state is lost at 20 s; learning takes 5 s."""
     lines = waiting(poll(21.0, place=None, ahead=None), poll(27.0, **fields))
     learning = change(lines, lambda line: type(line).__name__ == "Terms", learning_seconds=5.0)

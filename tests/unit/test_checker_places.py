@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from loadtests.checker import judge
@@ -22,9 +24,9 @@ from tests.unit.histories import (
 )
 
 
-def again(op: Op = Op.REJOIN, at: float = 3.05, *, number: int = 7, **fields: object) -> Step:
+def again(op: Op = Op.REJOIN, at: float = 3.05, *, number: int = 7, **fields: Any) -> Step:
     """Person 7, of number 7, joins again or recovers."""
-    told = {"epoch": 7, "number": number, "state": "waiting", "place": (7, number), "ahead": 3}
+    told: dict[str, Any] = {"epoch": 7, "number": number, "state": "waiting", "place": (7, number), "ahead": 3}
     return step("a7", op, at, **(told | fields))
 
 
@@ -33,7 +35,7 @@ def lost(*lines: AnyLine) -> list[AnyLine]:
     return story(life(2.9), *fault("emptied", 2.9, 3.0, Effect.DATA_LOST), *lines)
 
 
-def left_alone(*steps: Step) -> list[AnyLine]:
+def left_alone(*steps: AnyLine) -> list[AnyLine]:
     """A story, and one more person who is not served."""
     joined = step("b1", Op.JOIN, 2.0, status=201, epoch=7, number=900, state="waiting", place=(7, 900), ahead=900)
     return story(joined, *steps)
@@ -97,7 +99,7 @@ STRANGER = [
     step("x1", Op.CLAIM, 14.0, identity="a7", status=409, problem="identity-in-line"),
     step("x1", Op.GIVE_UP, 14.1, identity="a7", status=0, error="no-show"),
 ]
-COMPLETED_AGAIN = [
+COMPLETED_AGAIN: list[AnyLine] = [
     step("a7", Op.CLAIM, 15.0, session="s7", session_started_us=us(15.0)),
     Admission(
         at=BEGIN_AT + 15, session="s7", session_started_us=us(15.0), session_expires_us=us(99), issued_us=us(15.0)
@@ -108,12 +110,27 @@ FRONT = tuple(1.5 + i for i in range(19))
 
 GOOD: dict[str, tuple[str, list[AnyLine]]] = {
     "everybody enters in turn": ("B1", story()),
+    "a place that was given at a try whose answer was lost": (
+        "B1",
+        [
+            *change(story(), of("a30", Op.JOIN), at=BEGIN_AT + 1.9, sent_at=BEGIN_AT + 1.9),
+            step("a30", Op.JOIN, 1.48, status=0, error="ServerDisconnectedError"),
+        ],
+    ),
     "numbers of two epochs": ("B2", change(story(), of("a60", Op.JOIN), epoch=8, number=7)),
     "a distance that only shrinks": ("B3", story()),
     "one session for each": ("B4", story()),
     "a stranger with the same NIK is refused": ("B4", story(*STRANGER)),
     "joining again": ("B5", story(again())),
     "recovering on another device": ("B5", story(again(Op.RECOVER))),
+    "a stranger is called like everybody else": (
+        "B4",
+        story(
+            *STRANGER[:1],
+            step("x1", Op.POLL, 20.0, identity="a7", state="called", place=(7, 901), called_until=us(40) / 1e6),
+            *STRANGER[2:],
+        ),
+    ),
     "in turn": ("B6", story()),
     "somebody who stayed away is overtaken": ("B6", entering_last(3, (1.5, 15.0))),
     "an end of the turn after its grace": ("B8", late_claim(24.1)),
@@ -138,6 +155,19 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
         story(step("a7", Op.CLAIM, 5.3, status=409, problem="identity-in-line")),
     ),
     "a place that moves back": ("B1", change(story(), of("a7", Op.POLL, "called"), place=(7, 99))),
+    "the origin stores a session twice": (
+        "B4",
+        story(Completion(at=BEGIN_AT + 20, session="s7", session_started_us=us(5.6))),
+    ),
+    "the origin stores a session that nobody has": (
+        "B4",
+        story(Completion(at=BEGIN_AT + 20, session="ghost", session_started_us=us(5.7))),
+    ),
+    "the origin lacks what was stored": (
+        "B4",
+        without(story(), lambda line: isinstance(line, Completion) and line.session == "s7"),
+    ),
+    "somebody is still there when the history ends": ("B1", left_alone()),
     "somebody still waits at the end": ("B1", left_alone(step("b1", Op.GIVE_UP, 30.0, status=0, error="time"))),
     "a number that is given twice": ("B2", change(story(), of("a8", Op.JOIN), number=7)),
     "a number that joining again gives twice": ("B2", story(again(number=9))),
@@ -176,6 +206,10 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
     "a recovery that is refused": ("B5", story(REFUSED)),
     "somebody prompt is overtaken by many": ("B6", entering_last(3, FRONT)),
     "an end of the turn before its grace": ("B8", late_claim(20.0)),
+    "a claim in time that is refused after the grace": (
+        "B8",
+        change(late_claim(23.5), of("b1", Op.CLAIM), took_seconds=3.0),
+    ),
     "an end of the turn although nothing could be answered": ("B8", late_claim(26.0, outage=4.0)),
     "an end of the turn soon after waiting": (
         "B8",
