@@ -171,6 +171,10 @@ class Member:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
             return _parse(await answer.text())
 
+    async def metric(self, name: str) -> float:
+        """One figure of the event; 0 where the process has none yet."""
+        return (await self.metrics()).get(f'{name}{{event="{SLUG}"}}', 0.0)
+
     async def ready_status(self) -> int:
         """The status of /readyz."""
         port = self._process.ready()[-1]

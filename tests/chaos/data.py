@@ -141,7 +141,7 @@ class Data:
 
 def _listen(server: RedisServer) -> int:
     """The TCP port of a server, which listens on a unix socket alone until somebody is to follow it."""
-    port = int(server.client.config_get("port")["port"])
+    port = int(server.client.config_get("port")["port"] or 0)
     if port:
         return port
     server.client.config_set("bind", "127.0.0.1")

@@ -144,7 +144,7 @@ async def one_gateway_cut_off(stage: Stage) -> None:
 
 
 async def cut_off_in_turns(stage: Stage) -> None:
-    """The gateways are cut off from Redis one after the other, so that each has older facts than the other for a while."""
+    """The gateways are cut off from Redis one after the other, so that each has the older facts for a while."""
     refused = []
     for gateway in stage.cluster.gateways:
         with stage.broken(Effect.GATEWAY_AWAY, targets=(gateway.url,)):

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from loadtests.lines import Effect
-from tests.chaos.cluster import SLUG, Member
+from tests.chaos.cluster import Member
 from tests.chaos.stage import Stage
 
 
@@ -27,8 +27,7 @@ async def gateways_away(stage: Stage) -> None:
 
 
 async def _ticks(workers: list[Member]) -> float:
-    name = f'antrean_tick_duration_seconds_count{{event="{SLUG}"}}'
-    return float(sum([(await worker.metrics()).get(name, 0) for worker in workers]))
+    return sum([await worker.metric("antrean_tick_duration_seconds_count") for worker in workers])
 
 
 async def gateways_half_open(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,6 @@ from tests.chaos.stage import Stage
 from tests.eventually import eventually
 
 _REPORTED_SECONDS = 10.0
-_LOOK_SECONDS = 0.1
 _FRONT_POLL_SECONDS = 1.2  # of people whose turn is near: a second, and a fifth of it for jitter
 _UNCLAIMED_SECONDS = 3.0  # of rate are called and unclaimed
 
@@ -96,7 +96,9 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 history.write(terms)
                 stage = Stage(name, cluster, history, reached, terms, plan.scale)
                 await _walk(scenario, plan, people, crowd, stage)
-                await eventually(lambda: not len(origin.outbox), within_seconds=_REPORTED_SECONDS)
+                await eventually(lambda: not origin.waiting_reports, within_seconds=_REPORTED_SECONDS)
+                if not stage.lost:
+                    history.sample("admitted", await cluster.workers[0].metric("antrean_admitted_people"))
                 counts = history.counts
     ended = Counter(each.ended if each.ended is not None else "?" for each in crowd.applicants)
     return Run(name, judge(read_history(plan.history)), stage.proof, counts, crowd.states(), ended)
@@ -111,16 +113,16 @@ async def _walk(scenario: Scenario, plan: Plan, people: int, crowd: Crowd, stage
         await stage.until(lambda: stage.acknowledged >= after_people, f"{after_people} people in the line")
         await scenario.strike(stage)
         stage.prove()
-        while not walking.done() and _somebody_walks(crowd, strangers):
-            await asyncio.sleep(_LOOK_SECONDS)
+        ended = functools.partial(_all_ended, crowd, strangers)
+        await eventually(lambda: walking.done() or ended(), within_seconds=scenario.limit_seconds + 10)
     finally:
         walking.cancel()
         await asyncio.gather(walking, return_exceptions=True)
 
 
-def _somebody_walks(crowd: Crowd, strangers: set[int]) -> bool:
-    """Whether anybody's way is not over but those of strangers, whom the rightful person keeps out."""
-    return any(each.ended is None for person, each in enumerate(crowd.applicants) if person not in strangers)
+def _all_ended(crowd: Crowd, strangers: set[int]) -> bool:
+    """Whether everybody's way is over but those of strangers, whom the rightful person keeps out."""
+    return all(each.ended is not None for person, each in enumerate(crowd.applicants) if person not in strangers)
 
 
 def _terms(settings: Mapping[str, Any], cluster: Cluster, page_p99_seconds: float | None) -> Terms:

@@ -32,6 +32,7 @@ class Stage:
         terms: what the event promises; see `change`.
         scale: how much longer faults last than in the short run, in which it is 1.
         began_at: `time.monotonic()` of the first join.
+        lost: whether data were lost.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     scale: float = 1.0
     began_at: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
+    lost: bool = False
     _names: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -59,6 +61,7 @@ class Stage:
             seen: see loadtests.lines.Life.
             since_at: what was written since is lost; None: nothing is.
         """
+        self.lost = self.lost or since_at is not None
         lost_seconds = 0.0 if since_at is None else time.monotonic() - since_at
         with self.history.life(seen=seen, lost_seconds=lost_seconds):
             yield
