@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from loadtests.manners import Manner
-from tests.chaos.scenarios import Scenario
+from tests.chaos.scenarios import GROUPS, Scenario
 
 
 def coming(scenario: Scenario, people: int, seed: int) -> Iterator[tuple[float, Manner]]:
@@ -15,7 +15,11 @@ def coming(scenario: Scenario, people: int, seed: int) -> Iterator[tuple[float, 
     chance = random.Random(seed)
     every_seconds = scenario.arrive_seconds / people
     for person in range(people):
-        manner = Manner(alternates=chance.random() < 0.5, hold_seconds=chance.uniform(*scenario.hold_seconds))
+        manner = Manner(
+            alternates=chance.random() < 0.5,
+            group=GROUPS[person % len(GROUPS)] if "groups" in scenario.event else None,
+            hold_seconds=chance.uniform(*scenario.hold_seconds),
+        )
         if not scenario.ordinary:
             manner = _mannered(manner, person, chance)
         yield person * every_seconds, manner

@@ -9,6 +9,7 @@ from typing import Any
 from admission.core.event import Event
 from tests.chaos import losses, machines, outages, processes
 from tests.chaos.stage import Stage
+from tests.samples import TITLES
 
 Strike = Callable[[Stage], Awaitable[None]]
 
@@ -77,10 +78,13 @@ class Scenario:
 
 # People who need longer on the site than the grace: who is called waits at the door for whole graces.
 _SLOW_SITE: Mapping[str, Any] = {"capacity": 20, "grace_seconds": 5, "session_seconds": 60}
+# As many seats for each group as it has people: one that is lost for good would be missed.
+GROUPS = ("morning", "noon", "evening")
 _GROUPS: Mapping[str, Any] = {
-    "group_by": "province",
-    "quota": 400,
-    "group_quotas": {f"{number:02d}": 40 for number in range(10)},
+    "group_by": "choice",
+    "groups": {group: {"id": group, "en": group} for group in GROUPS},
+    "group_quotas": dict.fromkeys(GROUPS, 60),
+    "texts": {language: {**text, "choice": "Session"} for language, text in TITLES.items()},
 }
 
 SCENARIOS: dict[str, Scenario] = {
@@ -94,6 +98,7 @@ SCENARIOS: dict[str, Scenario] = {
     "begun-by-others": Scenario(losses.begun_by_others, linked=True),
     "everything-killed": Scenario(losses.everything_killed),
     "restarted-while-away": Scenario(losses.restarted_while_away),
+    "quota": Scenario(processes.nothing, event={"quota": 90}, ordinary=True),
     "lost-three-times": Scenario(losses.lost_three_times, event=_GROUPS),
     "lost-with-a-full-site": Scenario(
         losses.lost_with_a_full_site, event={"capacity": 20}, hold_seconds=(4.0, 6.0), people=100
