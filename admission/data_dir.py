@@ -1,16 +1,19 @@
-"""The data folder: secrets of the deployment, records of its events and the entry lists of their draws, as files."""
+"""The data folder: secrets of the deployment, records, lines and entry lists of its events, as files."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
@@ -22,6 +25,9 @@ from admission.keyring import Keyring, RecordSeal
 from antrean.passes import new_key
 
 _KEY_BYTES = 32
+_KEEP_AGAIN_SECONDS = 5.0  # a disk that is full stays so for minutes; each try writes and signs a few kilobytes
+
+log = structlog.get_logger()
 
 
 def _encode(data: bytes) -> str:
@@ -189,6 +195,33 @@ class RecordFiles:
         except (OSError, ConfigurationError) as error:
             problem = f"{path}: the event's record cannot be kept ({type(error).__name__}); Redis alone holds it"
             raise ConfigurationError([problem]) from error
+
+
+class RecordKeeper:
+    """Keeps each version of a record once; one that could not be kept is tried again until it is, at most every 5 s."""
+
+    def __init__(self, files: RecordFiles) -> None:
+        self._files = files
+        self._kept: dict[str, int] = {}
+        self._again_at: dict[str, float] = {}
+
+    def due(self, record: EventRecord) -> bool:
+        """Whether `keep` has anything to do for a record now."""
+        slug = record.event.slug
+        return record.version > self._kept.get(slug, 0) and time.monotonic() >= self._again_at.get(slug, -inf)
+
+    def keep(self, record: EventRecord) -> None:
+        """Write a record; a failure is logged and never raised, since the line must move without a disk too."""
+        slug = record.event.slug
+        try:
+            self._files.keep(record)
+        except ConfigurationError as error:
+            self._again_at[slug] = time.monotonic() + _KEEP_AGAIN_SECONDS
+            log.error("record-not-kept", slug=slug, version=record.version, reason=str(error))
+            return
+        self._kept[slug] = record.version
+        if self._again_at.pop(slug, None) is not None:
+            log.info("record-kept", slug=slug, version=record.version)
 
 
 class EntryFiles:

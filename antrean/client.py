@@ -103,7 +103,7 @@ class Joined:
 
     ticket: str
     recovery_code: str | None
-    epoch: str
+    epoch: int
     number: int
     group: str | None
     created: bool
@@ -140,7 +140,8 @@ class Status:
     opens_at: str | None
     postponed_from: str | None
     wave: int
-    epoch: str | None
+    epoch: int | None
+    learning_until: str | None
     serving: Place
     segments: tuple[Segment, ...]
     seats: dict[str, Any] | None
@@ -162,6 +163,7 @@ class Client:
 
     def __init__(self, gateway: str, event: str, session: aiohttp.ClientSession | None = None) -> None:
         self._base = f"{gateway.rstrip('/')}/v1/events/{event}"
+        self._told_ahead: dict[str, int] = {}  # by ticket
         self._own = session is None
         self._session = session or aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
@@ -192,12 +194,18 @@ class Client:
         return _joined(*await self._call("POST", "/tickets/recover", body))
 
     async def current(self, ticket: str) -> Current:
-        """This ticket's state: a poll."""
-        return _current((await self._call("GET", "/tickets/current", ticket=ticket))[1])
+        """This ticket's state: a poll. The people ahead that this client was told are never told growing."""
+        current = _current((await self._call("GET", "/tickets/current", ticket=ticket))[1])
+        if current.ahead is None:
+            self._told_ahead.pop(ticket, None)
+        else:
+            self._told_ahead[ticket] = current.ahead
+        return current
 
     async def leave(self, ticket: str) -> None:
         """Give the place up."""
         await self._call("DELETE", "/tickets/current", ticket=ticket)
+        self._told_ahead.pop(ticket, None)
 
     async def claim(self, ticket: str, *, target: str | None = None, nonce_hash: str | None = None) -> Claimed:
         """Turn a called ticket into a pass; again, into the same session's."""
@@ -218,6 +226,7 @@ class Client:
             postponed_from=answer["postponed_from"],
             wave=answer["wave"],
             epoch=answer["epoch"],
+            learning_until=answer["learning_until"],
             serving=Place(**answer["serving"]),
             segments=tuple(Segment(**segment) for segment in answer["segments"]),
             seats=answer["seats"],
@@ -230,6 +239,8 @@ class Client:
         self, method: str, path: str, body: dict[str, Any] | None = None, ticket: str | None = None
     ) -> tuple[int, Any]:
         headers = {} if ticket is None else {"Authorization": f"Bearer {ticket}"}
+        if ticket in self._told_ahead:
+            headers["Antrean-Ahead"] = str(self._told_ahead[ticket])
         async with self._session.request(
             method, self._base + path, json=body, headers=headers, allow_redirects=False
         ) as answer:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from admission.core.event import EventState
-from admission.core.line import Line
+from admission.core.line import DRAWN, FIRST_COME, Line
 from admission.core.record import EventRecord
 from gateway.room import Room
 from gateway.standing import encode
@@ -32,11 +32,12 @@ def joined_json(issued: Issued, current: bytes) -> bytes:
 
 def _live_segments(line: Line) -> list[dict[str, Any]]:
     """Segments with somebody behind the mark; empty and wholly called ones tell nothing."""
-    return [
-        {"id": head, "order": line.segments[head].order, "size": size}
-        for head, size in line.sizes()
-        if size and (head, size) > line.serving
-    ]
+    called, end, live = line.position(line.serving), 0, []
+    for segment, size in line.sizes():
+        end += size
+        if size and end > called:
+            live.append({"id": segment, "order": FIRST_COME if segment else DRAWN, "size": size})
+    return live
 
 
 def _draw(record: EventRecord) -> dict[str, Any] | None:
@@ -66,6 +67,7 @@ def status_json(room: Room) -> bytes:
             "postponed_from": instant(room.record.postponed_from),
             "wave": room.record.wave,
             "epoch": line.epoch or None,
+            "learning_until": instant(room.learning_until),
             "serving": {"segment": line.serving.segment, "rank": line.serving.rank},
             "segments": _live_segments(line),
             "seats": room.seats_left(),

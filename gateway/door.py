@@ -1,4 +1,4 @@
-"""The door of an event: claims that find it busy wait here a moment, in the order of their places.
+"""The door of an event: claims that find it busy, or Redis away, wait here a moment, in the order of their places.
 
 Sent away at once, people would come back at random, and chance would decide who goes first: in a full line some would
 be overtaken by a thousand. Here the earliest place asks first, as soon as there may be room.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
+from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
 from admission.store.protocol import Claimed, Holder
 
@@ -23,6 +24,7 @@ _HOLD_SECONDS = 7.0
 _TOGETHER = 8  # ask at once; when all of them enter, the next ones follow without a pause
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.05
 _COME_BACK = Claimed(BUSY, retry_seconds=1.0)
+_AWAY = Claimed(BUSY, retry_seconds=0.2)  # of a store that gives no answer; a failover takes seconds
 
 Claim = Callable[[Holder], Awaitable[Claimed]]
 
@@ -50,6 +52,7 @@ class Door:
         self._line: list[_Waiting] = []
         self._arrivals = count()
         self._opening: asyncio.Task[None] | None = None
+        self._failure = ""  # why the store gave no answer, when it was asked last
 
     @property
     def waiting(self) -> int:
@@ -60,10 +63,10 @@ class Door:
         """The answer to a claim: `door-busy` only after a wait of 7 s.
 
         Raises:
-            StoreUnavailable: see Store.claim.
+            StoreUnavailable: when the store still gave no answer at the end of that wait.
         """
         if self._opening is None:
-            claimed = await self._claim(holder)
+            claimed = await self._ask(holder)
             if claimed.problem != BUSY:
                 return claimed
         answer: asyncio.Future[Claimed] = asyncio.get_running_loop().create_future()
@@ -73,12 +76,24 @@ class Door:
         try:
             return await asyncio.wait_for(answer, _HOLD_SECONDS)
         except TimeoutError:
+            if self._failure:
+                raise StoreUnavailable(self._failure) from None
             return _COME_BACK
+
+    async def _ask(self, holder: Holder) -> Claimed:
+        """The store's answer; as of a busy door while it gives none, since a claim that is sent twice counts once."""
+        try:
+            claimed = await self._claim(holder)
+        except StoreUnavailable as error:
+            self._failure = error.reason
+            return _AWAY
+        self._failure = ""
+        return claimed
 
     async def _open(self) -> None:
         try:
             while first := self._first():
-                answers = await asyncio.gather(*(self._claim(each.holder) for each in first), return_exceptions=True)
+                answers = await asyncio.gather(*(self._ask(each.holder) for each in first), return_exceptions=True)
                 pause_seconds = 0.0
                 for waiting, answer in zip(first, answers, strict=True):
                     if isinstance(answer, Claimed) and answer.problem == BUSY:
@@ -88,7 +103,7 @@ class Door:
                         _tell(waiting.answer, answer)
                 if pause_seconds:
                     # Never in step with another gateway, which would find the room first every time.
-                    longest = min(pause_seconds, _LONGEST_PAUSE_SECONDS)
+                    longest = pause_seconds if self._failure else min(pause_seconds, _LONGEST_PAUSE_SECONDS)
                     await asyncio.sleep(max(_SHORTEST_PAUSE_SECONDS, longest * random.uniform(0.5, 1.0)))  # noqa: S311
         finally:
             self._opening = None

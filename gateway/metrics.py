@@ -50,6 +50,12 @@ class GatewayMetrics:
         )
         self.store_failures = self._counter("store_failures", "Calls to Redis that failed.", "verb")
         self.snapshot_age_seconds = self._gauge("snapshot_age_seconds", "Age of what polls are answered from.", "event")
+        self.line_outdated_seconds = self._gauge(
+            "line_outdated_seconds", "For how long Redis has had less of the line than this process saw.", "event"
+        )
+        self.clock_skew_seconds = self._gauge(
+            "clock_skew_seconds", "How far the clock of this machine is ahead of the clock of Redis."
+        )
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
         )
@@ -88,6 +94,10 @@ class GatewayMetrics:
         for outcome in outcomes:
             self.forecasts.labels(slug, outcome.result).inc()
             self.wait_error_ratio.labels(slug).observe(outcome.error_ratio)
+
+    def observe_outdated(self, slug: str, seconds: float) -> None:
+        """Told of each look at a line for how long it has been outdated."""
+        self.line_outdated_seconds.labels(slug).set(seconds)
 
     def observe_store(self, verb: str, size: int, seconds: float) -> None:
         """Told by the store of each call."""

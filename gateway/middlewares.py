@@ -99,7 +99,9 @@ def refusal(
         return response
     language = gateway.cookies.language(request)
     status = PROBLEMS[problem][0]
-    response.text = gateway.pages.problem(problem, status, language, retry_seconds=retry_seconds)
+    again_seconds = float(response.headers.get(hdrs.RETRY_AFTER, 0)) or None
+    loads_again = again_seconds is not None and request.method in SAFE_METHODS
+    response.text = gateway.pages.problem(problem, status, language, again_seconds, loads_again=loads_again)
     response.content_type = "text/html"
     response.headers["Content-Security-Policy"] = gateway.pages.csp([])
     return response

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from admission.core.event import BEFORE_OPENING, Event
+from gateway.distance import told_to
 
 SLOTS_MAX = 5  # people whose places one browser may hold, a cookie each
 STALE_SECONDS = 5.0  # a snapshot is refreshed several times a second: this age means that the store is lost
@@ -43,7 +44,7 @@ class View:
         event: settings and texts of the event.
         event_state: scheduled, prequeue, frozen, open, paused, full or closed.
         state: entered, waiting, called, admitted, completed, lapsed, left or expired; None: no ticket.
-        number: the number given at join, 1 or more.
+        number, epoch: the number given at join, 1 or more, and what it was issued in.
         place: (segment, rank); None while it is not known.
         ahead: people between the mark and the place, 0 or more; None while it is not known.
         wait_seconds: the expected wait as (low, high).
@@ -71,6 +72,7 @@ class View:
     now: datetime
     state: str | None = None
     number: int | None = None
+    epoch: int = 0
     place: tuple[int, int] | None = None
     ahead: int | None = None
     wait_seconds: tuple[int, int] | None = None
@@ -182,14 +184,23 @@ class View:
         """When the wave after this one opens, as far as it is planned."""
         return self.event.waves[0].opens_at if self.event.waves else None
 
+    @property
+    def told(self) -> str | None:
+        """The distance that is told, for the next page to tell no larger one; None where none is."""
+        if self.ahead is None or self.number is None or not self.epoch:
+            return None
+        return told_to(self.ahead, self.number, self.epoch)
+
     def fields(self) -> dict[str, str]:
         """What every form of the page carries along."""
-        optional = {"target": self.target, "nonce_hash": self.nonce_hash}
+        optional = {"target": self.target, "nonce_hash": self.nonce_hash, "ahead": self.told}
         return {"slot": str(self.slot)} | {name: value for name, value in optional.items() if value}
 
     def url(self, language: str, slot: int | None = None) -> str:
         """The address of this page, as a path with a query: for links, and to load it again after a POST."""
         query = self.fields() | {"slot": str(slot or self.slot), "lang": language}
+        if slot not in (None, self.slot):
+            query.pop("ahead", None)  # of somebody else
         return f"/{self.event.slug}?{urlencode(query)}"
 
     def script_facts(self, language: str) -> dict[str, object]:
@@ -214,6 +225,7 @@ class View:
             "place": self.place,
             "ahead": self.ahead,
             "chance": self.chance,
+            "ticket": self.told and self.told.partition(".")[2],
             "sealed": self.entries is not None,
             "next_poll_seconds": self.next_poll_seconds,
             "stale_seconds": STALE_SECONDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
@@ -24,11 +25,12 @@ from gateway.page_views import SLOTS_MAX, View
 from gateway.page_words import script_words
 
 _HERE = Path(__file__).parent
+_SPREAD_SECONDS = 10  # over which browsers come back after a problem
 _SCRIPTS = ("page.js", "times.js", "place.js", "asking.js", "door.js")  # one scope, in this order
 
 
 class Pages:
-    """Renders every page. Made once at start, then pure: the same view gives the same text."""
+    """Renders every page. Made once at start; the same view gives the same text, but for when a problem loads again."""
 
     def __init__(self) -> None:
         self._style = Markup(_read("page.css"))  # noqa: S704 (our own file)
@@ -70,10 +72,18 @@ class Pages:
         """All public events; also when there is none."""
         return self._render("events.html", language, events=list(events))
 
-    def problem(self, slug: str, status: int, language: str, retry_seconds: float | None = None) -> str:
-        """A page for what cannot be told on the waiting page."""
+    def problem(
+        self, slug: str, status: int, language: str, retry_seconds: float | None = None, *, loads_again: bool = False
+    ) -> str:
+        """A page for what cannot be told on the waiting page.
+
+        Args:
+            loads_again: it loads its address again by itself, some seconds after `retry_seconds`: not all at once.
+        """
         retry = _whole(retry_seconds)
-        return self._render("problem.html", language, problem=problem_text(slug), status=status, retry_seconds=retry)
+        refresh = retry + random.randint(0, _SPREAD_SECONDS) if retry and loads_again else None  # noqa: S311
+        values = {"problem": problem_text(slug), "status": status, "retry_seconds": retry, "refresh_seconds": refresh}
+        return self._render("problem.html", language, **values)
 
     def csp(self, allowed_targets: Iterable[str]) -> str:
         """The Content-Security-Policy of every page.

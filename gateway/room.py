@@ -16,13 +16,15 @@ from admission.core.draw import Draw
 from admission.core.errors import StoreUnavailable
 from admission.core.event import BEFORE_OPENING, EventState, Order
 from admission.core.forecasts import Forecasts, Outcome
-from admission.core.line import FIRST_COME, NOWHERE, START, Line, Place
+from admission.core.identity import check_of, session_of
+from admission.core.line import NOWHERE, START, Line, Place
 from admission.core.quota import Hope
 from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
-from admission.store.protocol import Call, Holder, Snapshot
+from admission.store.protocol import Call, Holder, Proof, Snapshot
 from antrean.draw import Permutation
+from gateway.proofs import Proofs
 from gateway.seats import group_full, hope_of, seats_left
 from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
@@ -43,7 +45,9 @@ class Room:
         self.record = record
         self.event = record.event
         self.pepper = pepper
+        self.first_epoch = record.first_epoch
         self.line = Line()
+        self.proofs = Proofs()
         self._monotonic = monotonic
         self._snapshot: Snapshot | None = None
         self._taken_at = -inf
@@ -79,21 +83,21 @@ class Room:
         elif before is None or snapshot.line.serving == START:
             self._pace = Pace(allowed, allowed)
         if before is not None and snapshot.line.epoch != before.line.epoch:
-            self._calls.clear()  # another life of the data: its open clock began anew
-            self._forecasts.forget()
+            self._calls.clear()  # another life of the data: its calls are told from the first
         self._calls += snapshot.calls
         while self._calls and self._calls[0].place <= snapshot.line.expired:
             self._calls.pop(0)
         self._headroom_ratio = None if steers is None else self._pace.headroom(self.event.rate_per_second)
         self._snapshot, self._taken_at, self.line = snapshot, taken_at, self._ordered(snapshot.line)
+        self.proofs.take(snapshot.line)
         self._lately_until = -inf
 
     def _ordered(self, line: Line) -> Line:
         """The line with the order of its draw, as far as that is known."""
         if self.event.order is not Order.DRAW:
             return line
-        if all(segment.order == FIRST_COME for segment in line.segments) and line.serving == START:
-            return line.drawn_together()  # not frozen yet
+        if not line.frozen and line.serving == START:
+            return line.drawn_together()
         draw = self.record.draw
         if draw != self._draw:
             self._draw, self._permutation = draw, draw.permutation() if draw else None
@@ -138,6 +142,13 @@ class Room:
         age_seconds = round(min(self.age_seconds, _OLDEST_SECONDS), 1)
         return lately(event, state, own, opens_in_seconds, age_seconds, hope)
 
+    @property
+    def learning_until(self) -> datetime | None:
+        """The end of the learning window after a loss of data; None when there is none."""
+        if self._snapshot is None or self.line.newcomers_from is None:
+            return None
+        return datetime.fromtimestamp(self._snapshot.learns_until_us / 1_000_000, UTC)
+
     def group_full(self, group: str) -> bool:
         """Whether a group has no free seat."""
         return self._snapshot is not None and group_full(self.event, self._snapshot, group)
@@ -145,10 +156,6 @@ class Room:
     def seats_left(self) -> dict[str, Any] | None:
         """Free seats of all quotas; None where there are none."""
         return seats_left(self.event, self._snapshot)
-
-    def kept(self, group: str, place: Place | None) -> bool:
-        """Whether a place was called while its group was full, so that no grace has run for it."""
-        return self._snapshot is not None and place is not None and self._snapshot.taken(group).keeps(place)
 
     def message(self, language: str) -> str | None:
         """The operator's word to everybody, in one language."""
@@ -164,46 +171,62 @@ class Room:
             raise StoreUnavailable("no snapshot yet")
         return self._snapshot
 
-    def holder(self, ticket: Ticket, session: bytes, check: bytes) -> Holder | None:
-        """A ticket as the store knows it, before its draw NOWHERE; None while the line does not know its epoch."""
+    def holder(self, ticket: Ticket) -> Holder:
+        """A ticket as the store knows it; NOWHERE while its place is not known."""
         epoch, number = ticket.epoch, ticket.number
-        place = self.line.place(epoch, number) or (NOWHERE if self.line.undrawn(epoch) else None)
-        return None if place is None else Holder(session, check, place, number, self.line.index(epoch), ticket.group)
+        session = session_of(ticket.event, ticket.tag, epoch, number)
+        place = self.line.place(epoch, number) or NOWHERE
+        return Holder(session, check_of(ticket.binding), place, epoch, number, ticket.group)
 
-    def waiting_json(self, ticket: Ticket) -> bytes | None:
+    def proof(self, ticket: Ticket) -> Proof:
+        """What a ticket proves: its place, also of an epoch that the line has lost."""
+        holder, first_come = self.holder(ticket), Place(ticket.epoch, ticket.number)
+        learns = holder.place == NOWHERE and not self.line.undrawn(*first_come)
+        place = first_come if learns and self.event.order is not Order.DRAW else holder.place
+        session = holder.session if ticket.tag else b""
+        return Proof(session, holder.check, ticket.group, place, ticket.epoch, ticket.number)
+
+    def waiting_json(self, ticket: Ticket, told_ahead: int | None = None) -> bytes | None:
         """`standing` of a ticket that waits or is to be drawn, as JSON; None when that takes a closer look.
 
         Nearly all requests ask for this: it is written from what holds for everybody and a few numbers.
+
+        Args:
+            told_ahead: what this person was told last, if they say so: they are told no more people ahead.
         """
         told = self._lately(ticket.group)
         jitter_ratio = random.random()  # noqa: S311 (nothing secret)
         waits = self.line.waits(ticket.epoch, ticket.number)
         if waits is None:
-            if not self.line.undrawn(ticket.epoch):
+            if not self.line.undrawn(ticket.epoch, ticket.number):
                 return None
             expected_seconds = self._expected_seconds(told, None)
             _, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
             return told.entered_json % (spread(seconds, jitter_ratio), told.seats_json(None))
         segment, rank, ahead = waits
+        if told_ahead is not None and told_ahead < ahead:
+            ahead = told_ahead
         expected_seconds = self._expected_seconds(told, ahead)
         wait, seconds = outlook_json(told.event_state, told.own_state, expected_seconds, self._headroom_ratio)
         seats = told.seats_json(ahead)
         return told.waiting_json % (segment, rank, ahead, wait, spread(seconds, jitter_ratio), seats)
 
-    def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED) -> Standing:
+    def standing(self, ticket: Ticket, trace: Trace = UNTOUCHED, told_ahead: int | None = None) -> Standing:
         """Where a ticket stands.
 
         Args:
             trace: what the store holds of a called place; of one still waiting there is nothing to know.
+            told_ahead: see waiting_json.
         """
         told = self._lately(ticket.group)
         place = self.line.place(ticket.epoch, ticket.number)
-        kept = self.kept(ticket.group, place)
-        state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch), kept=kept)
-        counts_down = state is ApplicantState.CALLED and not kept and told.event_state is not EventState.FULL
+        state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch, ticket.number))
+        counts_down = state is ApplicantState.CALLED and not trace.kept and told.event_state is not EventState.FULL
         # A full group is the end of the event for whoever wants a seat of it, and nothing to anybody else.
         event_state = told.event_state if state in _WANT_A_SEAT else told.own_state
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
+        if ahead is not None and told_ahead is not None:
+            ahead = min(ahead, told_ahead)
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
         seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
@@ -236,12 +259,16 @@ class Room:
         self._forecasts.watch(now, self.line.waiting, self._pace, self._headroom_ratio, self.line.mark_after)
         return outcomes
 
-    def progress_ratio(self, ticket: Ticket) -> float | None:
-        """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known."""
+    def progress_ratio(self, ticket: Ticket, ahead: int | None) -> float | None:
+        """How far a ticket has come: 0 at the line's beginning to 1 at the mark; None while it is not known.
+
+        Args:
+            ahead: people ahead, as its holder is told.
+        """
         place = self.line.place(ticket.epoch, ticket.number)
-        if place is None or self.line.called(place):
+        if place is None or ahead is None:
             return None
-        return max(0.0, 1 - (self.line.ahead(place) + 1) / max(1, self.line.position(place)))
+        return max(0.0, 1 - (ahead + 1) / max(1, self.line.position(place)))
 
     def _called_until(self, place: Place | None) -> datetime | None:
         """The end of the grace, as far as it is known: later if the event is paused meanwhile, never earlier."""

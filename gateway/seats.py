@@ -31,8 +31,7 @@ def hope_of(event: Event, snapshot: Snapshot, group: str) -> Hope:
     Where people were passed over because their group was full, nobody is sure: a seat for them comes before.
     """
     found = _hope_of(event, snapshot, group)
-    passed_over = any(taken.kept_after is not None for taken in snapshot.groups.values())
-    return replace(found, sure=0) if passed_over else found
+    return replace(found, sure=0) if snapshot.passed_over else found
 
 
 def _hope_of(event: Event, snapshot: Snapshot, group: str) -> Hope:

@@ -10,6 +10,7 @@ from admission.core.errors import TicketRefused
 from admission.core.identity import binding_of
 from admission.core.ticket import Ticket, TicketKeys, read_ticket
 from gateway.browser import Cookies, bearer_of, cookie_value
+from gateway.room import Room
 
 _REMEMBERED = 20_000  # about 20 MB; a poll of a ticket beyond them costs one HMAC more
 _REMEMBERED_CHARACTERS = 1_500  # of headers: five people's tickets; longer ones would fill the memory
@@ -22,21 +23,35 @@ class TicketReader:
         self._keys = keys
         self._cookies = cookies
         self._proven: OrderedDict[tuple[str, int, str, str], Ticket] = OrderedDict()
+        self.reads = 0
 
-    def read(self, request: web.BaseRequest, slug: str, slot: int) -> Ticket:
+    def read(self, request: web.BaseRequest, room: Room, slot: int) -> Ticket:
         """The proven ticket of a request.
 
         Raises:
             TicketRefused: `ticket-missing`, `ticket-invalid`, `ticket-foreign`.
         """
-        cookies = request.headers.get(hdrs.COOKIE, "")
+        self.reads += 1
+        cookies, slug = request.headers.get(hdrs.COOKIE, ""), room.event.slug
         asked = (slug, slot, request.headers.get(hdrs.AUTHORIZATION, ""), cookies)
         ticket = self._proven.get(asked)
         if ticket is None:
             token = bearer_of(request) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
             ticket = self._prove(slug, token, self._cookies.browser_key(cookies))
             self._remember(asked, ticket)
+        if ticket.epoch < room.first_epoch:  # of an event that had this name before
+            raise TicketRefused("ticket-foreign")
+        room.proofs.show(ticket)
         return ticket
+
+    def held(self, request: web.BaseRequest, room: Room, slot: int) -> Ticket | None:
+        """The ticket of somebody who joins again; None for a newcomer, and for one that proves nothing."""
+        if hdrs.COOKIE not in request.headers and hdrs.AUTHORIZATION not in request.headers:
+            return None
+        try:
+            return self.read(request, room, slot)
+        except TicketRefused:
+            return None
 
     def _prove(self, slug: str, token: str, browser_key: str) -> Ticket:
         if not token:

@@ -8,6 +8,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 
 import msgspec
 
@@ -15,18 +16,20 @@ from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
-from admission.core.line import NOWHERE
+from admission.core.line import NOWHERE, began_at
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
 from admission.keyring import Keyring
 from admission.store.batch import Batcher
-from admission.store.protocol import Claimed, Entry, Holder, Store
+from admission.store.protocol import ADMITTED, LEFT, Claimed, Entry, Holder, Proof, Store
 from antrean.passes import PASS_LIFE_SECONDS, Pass, mint
 from gateway.door import Door
+from gateway.journals import Journals
 from gateway.room import Room
 from gateway.standing import Standing
 
 NONCE_HASH = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 32 bytes in their one spelling
+_REST_SECONDS = 1.0
 _UNCALLED = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING})
 _CLOSED_TO_JOINS = {
     EventState.SCHEDULED: "event-not-open",
@@ -36,11 +39,17 @@ _CLOSED_TO_JOINS = {
 
 
 class Joiner(msgspec.Struct, frozen=True):
-    """Somebody who asks for a place; `browser_key` is the secret of their browser, empty for none."""
+    """Somebody who asks for a place.
+
+    Args:
+        browser_key: the secret of their browser; empty for none.
+        held: the ticket that the browser brought, if it has one.
+    """
 
     nik: Nik | None
     browser_key: str
     group: str
+    held: Ticket | None = None
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -69,14 +78,24 @@ class _Event:
         self.claims: Batcher[Holder, Claimed] = Batcher(partial(store.claim, slug))
         self.looks: Batcher[Holder, Trace] = Batcher(partial(store.look, slug))
         self.door = Door(self.claims.ask)
+        self.look_failed_at = -inf
+
+    def rests(self, room: Room) -> bool:
+        """Whether to answer without a look: for a second after one failed, and until Redis has given a snapshot again.
+
+        At a Redis that hangs each look would hold a poll for the whole timeout, only to learn nothing.
+        """
+        since_seconds = time.monotonic() - self.look_failed_at
+        return since_seconds < _REST_SECONDS or room.age_seconds > since_seconds
 
 
 class Verbs:
     """The verbs of applicants on one store, with one deployment's secrets."""
 
-    def __init__(self, store: Store, keyring: Keyring) -> None:
+    def __init__(self, store: Store, keyring: Keyring, journals: Journals) -> None:
         self._store = store
         self._keyring = keyring
+        self._journals = journals
         self._events: dict[str, _Event] = {}
 
     def refuse_join(self, room: Room, nik: Nik | None) -> None:
@@ -97,14 +116,22 @@ class Verbs:
         tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
         bindings = [binding_of(joiner.browser_key) for joiner in joiners]
         entries = [
-            Entry(session_of(slug, tag, "", 0) if tag else b"", check_of(binding), joiner.group)
+            Entry(session_of(slug, tag, 0, 0) if tag else b"", check_of(binding), joiner.group)
             for joiner, tag, binding in zip(joiners, tags, bindings, strict=True)
         ]
+        # Redis may have lost the place that a browser still holds: its ticket proves it.
+        held = [
+            each.held for each, tag in zip(joiners, tags, strict=True) if each.held and tag and each.held.tag == tag
+        ]
+        if held:
+            await self._store.remember(slug, [room.proof(ticket) for ticket in held])
         places = await self._store.join(slug, entries)
-        return [
+        issued = [
             self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)
             for at, tag, binding in zip(places, tags, bindings, strict=True)
         ]
+        self._journals.add(room.record, [room.proof(each.ticket) for each in issued if not each.known])
+        return issued
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
         """Bring a place to this device, with its NIK and recovery code.
@@ -115,16 +142,17 @@ class Verbs:
         event = room.event
         nik = parse_nik(nik_text)
         tag = tag_of(room.pepper, event.slug, nik.digits)
-        session = session_of(event.slug, tag, "", 0)
+        session = session_of(event.slug, tag, 0, 0)
         found = await self._store.find(event.slug, session)
-        epoch, number, group = found or ("", 0, "")
+        epoch, number, group = found or (0, 0, "")
         right = same_code(recovery_code(self._keyring.recovery, event.slug, tag, epoch, number), code)
         if not right or not found:
             raise Refused("recovery-refused")
         binding = binding_of(browser_key)
-        if not await self._store.rebind(event.slug, session, number, check_of(binding)):
+        if not await self._store.rebind(event.slug, session, found, check_of(binding)):
             raise Refused("recovery-refused")
-        at_ms = int(epoch[:13])  # the join itself is not stored; its epoch's beginning is the honest bound
+        # The join itself is not stored; its epoch's beginning is the honest bound.
+        at_ms = int(began_at(epoch).timestamp() * 1000)
         return self._issue(Ticket(event.slug, epoch, number, at_ms, tag, binding, "", group), True)
 
     def _issue(self, ticket: Ticket, known: bool) -> Issued:
@@ -136,22 +164,26 @@ class Verbs:
             return None
         return recovery_code(self._keyring.recovery, ticket.event, ticket.tag, ticket.epoch, ticket.number)
 
-    def holder(self, room: Room, ticket: Ticket) -> Holder | None:
-        """A ticket as the store knows it; None while the line does not know its epoch."""
-        session = session_of(ticket.event, ticket.tag, ticket.epoch, ticket.number)
-        return room.holder(ticket, session, check_of(ticket.binding))
+    async def standing(self, room: Room, ticket: Ticket, told_ahead: int | None = None) -> Standing:
+        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more.
 
-    async def standing(self, room: Room, ticket: Ticket) -> Standing:
-        """Where a ticket stands: of one that waits the room knows all, of a called place the store may know more."""
-        standing = room.standing(ticket)
-        if standing.state in _UNCALLED or (holder := self.holder(room, ticket)) is None:
+        Args:
+            told_ahead: see Room.waiting_json.
+        """
+        standing = room.standing(ticket, UNKNOWN, told_ahead)
+        if standing.state in _UNCALLED:
+            return standing
+        holder = room.holder(ticket)
+        event = self._event(room)
+        if event.rests(room):
             return standing
         try:
-            trace = await self._event(room).looks.ask(holder)
+            trace = await event.looks.ask(holder)
         except StoreUnavailable:
-            trace = UNKNOWN
-        standing = room.standing(ticket, trace)
-        if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.passed:
+            event.look_failed_at = time.monotonic()
+            return standing
+        standing = room.standing(ticket, trace, told_ahead)
+        if standing.state is ApplicantState.CALLED and room.group_full(ticket.group) and not trace.kept:
             with suppress(StoreUnavailable):  # else the next look notes it
                 await self._store.pass_over(room.event.slug, holder)
         if standing.state is ApplicantState.EXPIRED and room.line.entry(ticket.epoch, ticket.number):
@@ -159,8 +191,13 @@ class Verbs:
                 await self._store.expire(room.event.slug, holder)
         return standing
 
-    async def claim(self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
+    async def claim(
+        self, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None, *, waits: bool = True
+    ) -> Entered:
         """Ask for admission; when admitted, a pass for the target.
+
+        Args:
+            waits: at the door, while it is busy or Redis away.
 
         Raises:
             Refused: any problem of a claim; `target-refused`, `nonce-invalid`.
@@ -171,15 +208,17 @@ class Verbs:
             raise Refused("target-refused")
         if nonce_hash is not None and not NONCE_HASH.fullmatch(nonce_hash):
             raise Refused("nonce-invalid")
-        holder = self.holder(room, ticket)
-        if holder is None or holder.place == NOWHERE:
+        holder = room.holder(ticket)
+        if holder.place == NOWHERE:
             raise Refused("not-called")
-        claimed = await self._ask(room, holder)
+        claimed = await self._ask(room, holder, waits)
         if claimed.problem:
             raise Refused(claimed.problem, retry_seconds=claimed.retry_seconds or None)
         session = urlsafe_b64encode(holder.session).decode()
         started_us = claimed.session_started_us
-        now = int(time.time())
+        if not claimed.repeated:
+            self._journals.add(room.record, [_outcome(holder, ADMITTED, started_us)])
+        now = int(room.now.timestamp())  # as the site's clock should have it; ours may be wrong
         pass_ = Pass(
             event=event.slug,
             session=session,
@@ -193,9 +232,9 @@ class Verbs:
         wait_seconds = max(0.0, started_us / 1_000_000 - ticket.issued_at_ms / 1000)
         return Entered(mint(pass_, self._keyring.passes[0]), session, target, claimed.repeated, wait_seconds)
 
-    def _ask(self, room: Room, holder: Holder) -> Awaitable[Claimed]:
+    def _ask(self, room: Room, holder: Holder, waits: bool) -> Awaitable[Claimed]:
         event = self._event(room)
-        if not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
+        if not waits or not room.line.called(holder.place):  # not to stand in the way; the store may know better by now
             return event.claims.ask(holder)
         return event.door.enter(holder)
 
@@ -215,8 +254,12 @@ class Verbs:
         Raises:
             Refused: `completed` when nothing is left to give up.
         """
-        holder = self.holder(room, ticket)
-        if holder is None:
-            raise StoreUnavailable("the line does not know this epoch yet")
+        holder = room.holder(ticket)
         if problem := await self._store.leave(room.event.slug, holder):
             raise Refused(problem)
+        self._journals.add(room.record, [_outcome(holder, LEFT)])
+
+
+def _outcome(holder: Holder, flag: int, at_us: int = 0) -> Proof:
+    """What has become of a place, as the journal keeps it."""
+    return Proof(holder.session, holder.check, holder.group, holder.place, holder.epoch, holder.number, flag, at_us)

@@ -23,6 +23,8 @@ class Manner:
         away_after_seconds, away_seconds: from the join until nothing is asked, and for how long; None: never.
         leave_after_seconds: from the join until the place is given up; None: never.
         joins_anew: once told that the turn is over.
+        comes_back_after_seconds: from having completed until the same device joins once more; None: never. Who is then
+            let in again does everything again.
         hold_seconds: on the site, until the form is sent.
         backoff_max_seconds: between tries while nothing is answered.
     """
@@ -41,5 +43,6 @@ class Manner:
     away_seconds: float = 0.0
     leave_after_seconds: float | None = None
     joins_anew: bool = False
+    comes_back_after_seconds: float | None = None
     hold_seconds: float = 0.5
     backoff_max_seconds: float = 3.0

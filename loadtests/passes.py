@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 
 _ALGORITHM = "Ed25519"
@@ -62,9 +62,9 @@ def verify(token: str, keys: Mapping[str, OKPKey], event: str, now: float) -> Sh
             str(claims.get("group", "")),
         )
         expires_at, audience = int(claims["exp"]), claims["aud"]
-    except JoseError as error:
+    except BadSignatureError as error:
         raise Refused("signature") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (JoseError, ValueError, KeyError, TypeError) as error:
         raise Refused("malformed") from error
     if audience != event:
         raise Refused("event")

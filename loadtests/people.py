@@ -22,7 +22,7 @@ class Turn:
     """The last part of somebody's way: the claim, the pass at the origin, the form.
 
     Args:
-        over: is called with why the turn is over.
+        over: is called with why the turn is over, '' after the form.
         rejoin: is called when a claim was not answered well.
     """
 
@@ -65,8 +65,9 @@ class Turn:
     async def _complete(self, meant_at: float) -> None:
         step = await self._calls.complete(meant_at, self._session)
         if step.good:
-            raise Ended
-        self._agenda.plan(self._complete, self._patience.seconds(step))
+            self._over("")
+        else:
+            self._agenda.plan(self._complete, self._patience.seconds(step))
 
 
 class Applicant:
@@ -91,6 +92,7 @@ class Applicant:
         self._chance = random.Random(f"{seed} {person}")
         self._diary = Diary(venue.history, self.who, identity)
         self._calls = Calls(venue, self._diary, person, alternates=manner.alternates, bearer=manner.bearer)
+        self._completed = False
         self._agenda = Agenda()
         self._patience = Patience(manner.backoff_max_seconds, self._chance)
         turn = Turn(self._calls, self._agenda, self._patience, manner.hold_seconds, self._turn_is_over, self._rejoin)
@@ -111,7 +113,7 @@ class Applicant:
                 while True:
                     await self._agenda.next()
         except Ended as ended:
-            self.ended = str(ended)
+            self.ended = "" if self._completed else str(ended)
         except TimeoutError:
             self.ended = "time"
         if self.ended:
@@ -192,10 +194,16 @@ class Applicant:
         self._agenda.plan(self._poll, (step.next_poll_seconds or 0.0) * self._chance.uniform(*_POLL_SPREAD))
 
     def _turn_is_over(self, why: str) -> None:
-        if why == "completed" or not self._manner.joins_anew:
+        """Go, unless the manner is to join once more."""
+        back_seconds = self._manner.comes_back_after_seconds
+        if not why and back_seconds is not None and not self._completed:
+            self._completed = True
+            self._agenda.only(self._join, back_seconds)
+        elif why in ("", "completed") or not self._manner.joins_anew:
             raise Ended(why)
-        self.state = ""
-        self._agenda.only(self._join)
+        else:
+            self.state = ""
+            self._agenda.only(self._join)
 
     def _rejoin(self, step: Step) -> None:
         if self._manner.rejoins_after_error and (step.status == 0 or step.status >= 500):

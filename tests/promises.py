@@ -34,6 +34,7 @@ PROMISES = {
     "A10": "With 0 to 60 % no-shows as many enter in ten seconds as the rate says, within 2 % or two people, once it "
     "is known who comes: in 99 of 100 windows, at 20 a second and more",
     "A11": "Completed and reserved never exceed the quota, in total and by group; no report gives a seat twice",
+    "B1": "An acknowledged place is never lost, nor overtaken by a later joiner, though Redis forgot it",
     "B2": "No number is issued twice, ever, through restarts, lost data and older copies",
     "B3": "A turn is never taken back before its grace ends; no distance before the draw; no page shows one growing",
     "B4": "One identity has one session at a time and completes once",
@@ -45,8 +46,12 @@ PROMISES = {
     "answered is added, and only afterwards a place is expired",
     "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
+    "B12": "Joining again after a loss of data, with the ticket, gives the same place; a second number never takes the "
+    "first one's rights",
+    "B13": "Who has claimed and was told to wait keeps the turn; graces run only while gateways answer applicants",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
     "C3": "When the worker that steers dies or stands still, the next one steers within the lease and a second",
+    "C4": "A total loss of state heals without an operator: places that are shown are back in the learning window",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",
     "D3": "Parallel claims of one ticket make one session; a stolen ticket or pass opens nothing without its cookie",

@@ -27,7 +27,7 @@ class Trace:
 
     Args:
         admitted, completed, left: what was recorded of this very place.
-        passed: it was called, and its group was full.
+        kept: they asked within the grace, and there was no room or their group was full: the turn has no end.
         session_started_us: start or last heartbeat of the running session, microseconds of Redis' clock; None when
             none runs.
         known: False when the store could not be asked.
@@ -36,7 +36,7 @@ class Trace:
     admitted: bool = False
     completed: bool = False
     left: bool = False
-    passed: bool = False
+    kept: bool = False
     session_started_us: int | None = None
     known: bool = True
 
@@ -45,14 +45,11 @@ UNTOUCHED = Trace()
 UNKNOWN = Trace(known=False)
 
 
-def state_of(
-    place: Place | None, line: Line, trace: Trace = UNTOUCHED, *, undrawn: bool = False, kept: bool = False
-) -> ApplicantState:
+def state_of(place: Place | None, line: Line, trace: Trace = UNTOUCHED, *, undrawn: bool = False) -> ApplicantState:
     """The state of an applicant; a place that the line does not know (yet) is waiting: it is never lost.
 
     Args:
         undrawn: the place is to be drawn, and is not yet.
-        kept: it was called while its group was full: its grace has not run.
     """
     if trace.completed:
         return ApplicantState.COMPLETED
@@ -64,4 +61,4 @@ def state_of(
     if place is None or not line.called(place):
         return ApplicantState.ENTERED if undrawn else ApplicantState.WAITING
     # Nobody is told that their turn has passed on a guess: a session may be running.
-    return ApplicantState.EXPIRED if place <= line.expired and trace.known and not kept else ApplicantState.CALLED
+    return ApplicantState.EXPIRED if place <= line.expired and trace.known and not trace.kept else ApplicantState.CALLED

@@ -29,6 +29,7 @@ class Sample:
         expected: people on their way, by experience; below `lately` where some stay away.
         ratio: the share of the called who come, above 0 to 1.
         seats_left: free seats of the quota; None: no quota.
+        answered: gateways answer applicants; else nobody would learn of the call.
     """
 
     open: bool
@@ -40,6 +41,7 @@ class Sample:
     expected: float = 0.0
     ratio: float = 1.0
     seats_left: int | None = None
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def decide(sample: Sample) -> Decision:
     """
     if not sample.open:
         return Decision(0, "not-open")
+    if not sample.answered:
+        return Decision(0, "nobody-answers")
     if sample.takes_per_second == 0:
         return Decision(0, "origin-rests")
     if sample.waiting == 0:

@@ -114,7 +114,9 @@ class Event(BaseModel):
     other than `fixed` may allow less of both, by what is heard of the origin, from itself and by `signals`. `quota`
     counts people in total (None: no limit) and `group_quotas` those of a group, of all waves so far; `group_by` says
     what a group is, and `groups` names those that people choose from, in each language. A session that lapsed keeps
-    its seat for `settle_seconds`, since word of its completion may be on its way. `waves` are those to come. From
+    its seat for `settle_seconds`, since word of its completion may be on its way. For `learning_seconds` after a
+    loss of data tickets bring lost places back, and nobody who joined since is called: it is longer than anybody near
+    the front goes without a poll (72 s). `waves` are those to come. From
     `prequeue_at` people join, from `opens_at` they are called; with the order `draw` the pre-queue ends
     `freeze_seconds` before the opening, and `draw_source` names the value that decides.
 
@@ -141,6 +143,7 @@ class Event(BaseModel):
     session_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
     grace_seconds: Annotated[int, Field(ge=5, le=86_400)] = 300
+    learning_seconds: Annotated[int, Field(ge=0, le=3600)] = 90
     order: Order = Order.FIRST_COME
     draw_source: DrawSource | None = None
     prequeue_at: AwareDatetime | None = None

@@ -28,7 +28,7 @@ def tag_of(pepper: bytes, event: str, nik_digits: str) -> bytes:
     return mac(pepper, message)[:TAG_BYTES]
 
 
-def session_of(event: str, tag: bytes, epoch: str, number: int) -> bytes:
+def session_of(event: str, tag: bytes, epoch: int, number: int) -> bytes:
     """The session id (12 bytes): of the tag, or without identity (empty tag) of the number.
 
     It is derived and not drawn, so that a repeated claim is the same session even when Redis forgot it.
@@ -49,13 +49,13 @@ def check_of(binding: bytes) -> bytes:
     return binding[:CHECK_BYTES] if binding else NO_CHECK
 
 
-def recovery_code(key: bytes, event: str, tag: bytes, epoch: str, number: int) -> str:
+def recovery_code(key: bytes, event: str, tag: bytes, epoch: int, number: int) -> str:
     """The code that brings one place to another device: `XXXX-XXXX-XXXX`, 60 bits.
 
     It is bound to the place and not to the person alone: whoever joins with somebody else's NIK gets a code of
     their own place, in the same shape, and it opens nothing.
     """
-    digest = mac(key, beginning("antrean/recovery/v1", event, epoch) + field(tag) + field(b"%d" % number))
+    digest = mac(key, beginning("antrean/recovery/v1", event, str(epoch)) + field(tag) + field(b"%d" % number))
     code = digest[:_CODE_CHARACTERS].translate(_OF_BYTES).decode()
     return f"{code[:4]}-{code[4:8]}-{code[8:]}"
 

@@ -7,8 +7,6 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
-from admission.core.line import Place
-
 _LIKELY_RATIO, _UNLIKELY_RATIO = 0.8, 1.2
 _FEWEST_TO_JUDGE_BY = 50  # of people; fewer tell nothing of the others
 
@@ -19,22 +17,14 @@ class Taken(NamedTuple):
     Args:
         completed: by people who completed; it only grows.
         reserved: by people whose session runs, or lapsed so lately that word of its completion may be on its way.
-        kept_after, kept_upto: the places that were called while the group was full, after one and up to the other
-            (None: it is full). For them no grace has run.
     """
 
     completed: int = 0
     reserved: int = 0
-    kept_after: Place | None = None
-    kept_upto: Place | None = None
 
     def left(self, quota: int | None) -> int | None:
         """Free seats, 0 or more; None without a quota."""
         return None if quota is None else max(0, quota - self.completed - self.reserved)
-
-    def keeps(self, place: Place) -> bool:
-        """Whether a place is claimable though its grace has ended for others."""
-        return self.kept_after is not None and self.kept_after < place <= (self.kept_upto or place)
 
 
 NOBODY = Taken()

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from admission.core.draw import Draw
 from admission.core.event import Event, EventState, Order
+from admission.core.line import epoch_at
 
 
 class Change(BaseModel):
@@ -35,6 +36,7 @@ class EventRecord(BaseModel):
 
     Args:
         pepper: the key of the event's identity tags, encrypted under the wrapping key of the secrets file.
+        created_at: on Redis' clock; older tickets are of an event that had the same name.
         draw: the facts of the draw, of an event that has one.
         wave: which opening this is, from 1.
         postponed_from: the opening that was announced first, when it was moved to a later time.
@@ -46,6 +48,7 @@ class EventRecord(BaseModel):
     version: Annotated[int, Field(ge=1)]
     event: Event
     pepper: str
+    created_at: AwareDatetime
     draw: Draw | None = None
     wave: Annotated[int, Field(ge=1)] = 1
     postponed_from: AwareDatetime | None = None
@@ -54,6 +57,11 @@ class EventRecord(BaseModel):
     def outdates(self, other: EventRecord | None) -> bool:
         """Whether the store has less than this: nothing, or an earlier version of the same event."""
         return other is None or (other.pepper == self.pepper and other.version < self.version)
+
+    @property
+    def first_epoch(self) -> int:
+        """No epoch of this event is less."""
+        return epoch_at(self.created_at)
 
     @property
     def awaits_draw(self) -> bool:

@@ -31,14 +31,14 @@ class Ticket(msgspec.Struct, frozen=True):
     """A place of one applicant. `lane` and `group` are empty for the only lane and no group.
 
     Args:
-        epoch, number: what the store issued; never reissued.
+        epoch, number: what the store issued, each 1 or more; never reissued.
         issued_at_ms: Redis' time of the join, milliseconds since 1970.
         tag: 16 bytes, or empty where the event has no identity.
         binding: 16 bytes of the browser's key, or empty: a bearer ticket.
     """
 
     event: str
-    epoch: str
+    epoch: int
     number: int
     issued_at_ms: int
     tag: bytes = b""
@@ -66,7 +66,7 @@ def _payload(ticket: Ticket, kid: str) -> bytes:
     number, issued_at = ticket.number.to_bytes(8, "big"), ticket.issued_at_ms.to_bytes(8, "big")
     tag, binding = ticket.tag, ticket.binding
     tail = b"\x08%b\x08%b%c%b%c%b" % (number, issued_at, len(tag), tag, len(binding), binding)
-    return _head(kid, ticket.event, ticket.lane, ticket.group, ticket.epoch) + tail
+    return _head(kid, ticket.event, ticket.lane, ticket.group, str(ticket.epoch)) + tail
 
 
 @lru_cache(_HEADS)
@@ -115,13 +115,14 @@ def read_ticket(token: str, keys: TicketKeys, event: str) -> Ticket:
         # The whole token, and not its signature alone: another spelling of the same bytes is another token.
         if not hmac.compare_digest(token.encode(), _token(payload, keys.secrets[kid.decode()])):
             raise ValueError("signature or spelling")
+        issued_by = int(epoch)
     except (ValueError, LookupError) as error:
         raise TicketRefused("ticket-invalid") from error
     if slug.decode() != event:
         raise TicketRefused("ticket-foreign")
     return Ticket(
         event,
-        epoch.decode(),
+        issued_by,
         int.from_bytes(number, "big"),
         int.from_bytes(issued_at_ms, "big"),
         tag,

@@ -39,7 +39,6 @@ class Look(NamedTuple):
 
     Args:
         open_ms: the open clock.
-        epoch: that of the line; another one means that what Redis held may be lost.
         serving, position: the mark, and how many people it has called.
         admitted: sessions begun since the event's first.
         sessions, capacity: running ones, and how many may run.
@@ -48,7 +47,6 @@ class Look(NamedTuple):
     """
 
     open_ms: int
-    epoch: str
     serving: Place
     position: int
     admitted: int
@@ -89,9 +87,7 @@ class Turnout:
         self._cohorts: list[tuple[float, int, int]] = []
 
     def see(self, look: Look) -> None:
-        """Note one look. Another life of the data may have another open clock: what was seen before is forgotten."""
-        if self._look is not None and (look.epoch != self._look.epoch or look.open_ms < self._look.open_ms):
-            self._forget()
+        """Note one look."""
         rate = look.rate_per_second
         self._stretch = max(1.0, 1 / rate)
         self._now, before = look.open_ms / 1000, self._look
@@ -109,12 +105,6 @@ class Turnout:
             self._takes = min(rate, takes)
         self._look = look
         self._remember(look)
-
-    def _forget(self) -> None:
-        """All but the ratio and the pace: who was called before must be asked about no more."""
-        self._marks.clear()
-        self._steps.clear()
-        self._cohorts, self._look, self._full_at = [], None, -inf
 
     def _nearer(self, memory_seconds: float) -> float:
         """The weight of what was just seen."""

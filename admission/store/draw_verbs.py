@@ -8,7 +8,7 @@ from itertools import islice
 from admission.store.keys import BUCKET_BYTES
 from admission.store.known import OnRedis
 from admission.store.protocol import BUCKETS_AT_ONCE, ENTRIES_SECONDS
-from admission.store.reading import read_bucket
+from admission.store.reading import read_bucket, read_epochs
 from admission.store.scripts import script
 
 _PIECES_AT_ONCE = 32  # 200 kB
@@ -21,11 +21,12 @@ class DrawVerbs(OnRedis):
         """See Store."""
         keys, numbers = self._event(slug).keys, range(first_bucket, first_bucket + BUCKETS_AT_ONCE)
         answer = await self._redis.run(script("rows_of"), [keys.bucket(number) for number in numbers], [])
+        epochs = read_epochs(await self._redis.command("HGET", keys.line, "segments"))
         beginnings = (number.to_bytes(BUCKET_BYTES, "big") for number in numbers)
         return [
-            (beginning + rest, flags, segment, number)
+            (beginning + rest, flags, epochs[position], number)
             for beginning, flat in zip(beginnings, answer, strict=True)
-            for rest, flags, segment, number in read_bucket(flat)
+            for rest, flags, position, number in read_bucket(flat)
         ]
 
     async def take_turn(self, slug: str, who: str, seconds: float) -> bool:

@@ -9,9 +9,9 @@ from admission.core.line import Line
 from admission.core.record import EventRecord
 from admission.store.connection import Connection
 from admission.store.keys import EventKeys
-from admission.store.protocol import Seal, Snapshot
-from admission.store.reading import SEEN_NOTHING
+from admission.store.reading import Seal
 from admission.store.scripts import script
+from admission.store.seen import Seen
 
 
 class Known:
@@ -19,11 +19,15 @@ class Known:
 
     def __init__(self, slug: str) -> None:
         self.keys = EventKeys(slug)
-        self.seen: Snapshot | None = None
         self.record: EventRecord | None = None
         self.line = Line()
-        self.folded = SEEN_NOTHING
-        self.open_ms = -1
+        self.called_ms = -1  # up to which, on the open clock, calls are known
+        self.saw(Seen())
+
+    def saw(self, seen: Seen) -> None:
+        """From now on, give this to Redis with each call."""
+        self.seen = seen
+        self.told = seen.json()
 
 
 class OnRedis:
@@ -44,6 +48,6 @@ class OnRedis:
         return self._known[slug]
 
     async def _mutate(self, verb: str, event: Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
-        """Run a verb behind the prelude, which reads the first two keys and arguments."""
+        """Run a verb behind the prelude, which reads the first two keys and the first argument."""
         keys = [event.keys.event, event.keys.line, *keys]
-        return await self._redis.run(script(verb), keys, [event.line.epoch, event.folded, *args], size=size)
+        return await self._redis.run(script(verb), keys, [event.told, *args], size=size)

@@ -38,7 +38,7 @@ class Joined(msgspec.Struct, frozen=True):
         group: whose quota its holder counts in: that of the first join.
     """
 
-    epoch: str
+    epoch: int
     number: int
     known: bool
     at_ms: int
@@ -48,7 +48,7 @@ class Joined(msgspec.Struct, frozen=True):
 class Found(NamedTuple):
     """The place that the index holds for a session."""
 
-    epoch: str
+    epoch: int
     number: int
     group: str
 
@@ -57,17 +57,37 @@ class Holder(msgspec.Struct, frozen=True):
     """Who holds a place: what claim, leave, look and expire ask for.
 
     Args:
-        place: `NOWHERE` before its draw, when it can only be left.
-        segment: the position of the ticket's epoch among all.
+        place: `NOWHERE` while it is not known, when it can only be left.
+        epoch, number: of the ticket.
         group: whose quota the holder counts in; '' for none.
     """
 
     session: bytes
     check: bytes
     place: Place
+    epoch: int
     number: int
-    segment: int
     group: str = ""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What a ticket or a journal proves of a place, or of a session (epoch and number 0).
+
+    Args:
+        session: empty where the place has no row: without identity, until somebody is admitted.
+        place: `NOWHERE` while it is not known.
+        flags: ADMITTED, COMPLETED and LEFT, as far as they apply.
+        at_us: start of the session, or when its end was reported; microseconds of Redis' clock, 0 of a mere place.
+    """
+
+    session: bytes
+    check: bytes
+    group: str
+    place: Place
+    epoch: int
+    number: int
+    flags: int = 0
+    at_us: int = 0
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -85,21 +105,7 @@ class Claimed(msgspec.Struct, frozen=True):
     retry_seconds: float = 0.0
 
 
-ADMITTED, COMPLETED, LEFT, PASSED = 1, 2, 4, 16  # flags of a row
-
-
-class Row(NamedTuple):
-    """What the index holds of a session: flags, the position of the epoch among all, the number and the group."""
-
-    flags: int
-    segment: int
-    number: int
-    group: str
-
-    @property
-    def left(self) -> bool:
-        """Whether the place was given up."""
-        return bool(self.flags & LEFT)
+ADMITTED, COMPLETED, LEFT, KEPT = 1, 2, 4, 16  # flags of a row, and of a proof
 
 
 class Call(NamedTuple):
@@ -124,6 +130,9 @@ class Snapshot:
         calls: steps of the mark later than the caller knew, oldest first.
         unclaimed: people called, in grace, who neither claimed nor left.
         allowance: what the event's control law allows, once it has decided; None where the operator's bounds are all.
+        passed_over: people who keep their turn since their group was full when they came.
+        answered_us: when a gateway last said that it answers applicants.
+        learns_until_us: end of the last learning window, 0 before the first.
         outdated: the store has less of the line than this process saw before, and the line and totals are what it saw;
             `put_event` gives them back.
     """
@@ -140,6 +149,9 @@ class Snapshot:
     reserved: int = 0
     groups: Mapping[str, Taken] = field(default_factory=dict)
     allowance: Allowance | None = None
+    passed_over: int = 0
+    answered_us: int = 0
+    learns_until_us: int = 0
     outdated: bool = False
 
     def taken(self, group: str = "") -> Taken:
@@ -152,16 +164,6 @@ BUCKETS_AT_ONCE = 64  # a few thousand rows: Redis is kept for about a milliseco
 ENTRIES_SECONDS = 3600  # of a list whose root may never reach the record; ten million entries are sealed in minutes
 DOOR_SECONDS = 2.0  # a gateway tells of its door several times in it
 BATCH_LIMIT = 128  # a script of this many joins keeps Redis for about a millisecond, others wait no longer
-
-
-class Seal(Protocol):
-    """Makes records unforgeable where others could write: `read` raises ConfigurationError for what it did not sign."""
-
-    def sign(self, record: EventRecord) -> str:
-        """A record as text."""
-
-    def read(self, text: str | bytes) -> EventRecord:
-        """The record in a text."""
 
 
 class Store(Protocol):
@@ -207,8 +209,20 @@ class Store(Protocol):
     async def find(self, slug: str, session: bytes) -> Found | None:
         """The place that the index holds for a session; None when it holds none."""
 
-    async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
-        """Give a place of the index to another browser; False when the index no longer holds this number."""
+    async def rebind(self, slug: str, session: bytes, found: Found, check: bytes) -> bool:
+        """Give a place of the index to another browser; False when the index no longer holds this place."""
+
+    async def remember(self, slug: str, proofs: Sequence[Proof]) -> None:
+        """Bring back what Redis lost, by what was given out: numbers, rows, marks and sessions; at most BATCH_LIMIT.
+
+        Of several places of one tag the earliest stands, unless another one was used. What Redis knows stays.
+        """
+
+    def recall(self, slug: str, record: EventRecord, seen: bytes) -> None:
+        """Begin with what a process saw of an event's line before, as `seen` told it."""
+
+    def seen(self, slug: str) -> bytes | None:
+        """What this process saw of an event's line, to be kept; None before anything was seen."""
 
     async def look(self, slug: str, holders: Sequence[Holder]) -> list[Trace]:
         """What is recorded of places; at most BATCH_LIMIT."""
@@ -220,7 +234,7 @@ class Store(Protocol):
         """How many were admitted or left, of those after each mark and up to the next; marks never go back."""
 
     async def rows_of(self, slug: str, first_bucket: int) -> list[tuple[bytes, int, int, int]]:
-        """All of BUCKETS_AT_ONCE buckets of the index, in no order: the session, and flags, segment, number of its Row.
+        """All of BUCKETS_AT_ONCE buckets of the index, in no order: the session, and flags, epoch, number of its row.
 
         Plain tuples, since a draw asks for millions of them.
         """
@@ -228,11 +242,12 @@ class Store(Protocol):
     async def note_health(self, slug: str, heard: Heard) -> None:
         """Keep a word about the origin for the workers; the last 1,000 or so are kept."""
 
-    async def note_door(self, slug: str, who: str, people: int) -> None:
-        """Tell the workers how many people wait at the door of one gateway now.
+    async def attend(self, slug: str, who: str, people: int) -> None:
+        """Say that a gateway answers applicants now, without which no grace runs and nobody is called.
 
         Args:
             who: the name of the gateway, different from all others.
+            people: who wait at its door.
         """
 
     async def at_door(self, slug: str, now_us: int) -> int:

@@ -1,58 +1,55 @@
-"""Redis' answers as values of the domain, and the line as a caller folds it into its calls."""
+"""Redis' answers as values of the domain."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from admission.core.applicant import Trace
 from admission.core.control.allowance import Allowance
 from admission.core.control.laws import LawName
 from admission.core.event import Event
-from admission.core.line import FIRST_COME, Line, Place, Segment
+from admission.core.line import Line, Segment
 from admission.core.quota import Taken
 from admission.core.record import Change, EventRecord
-from admission.store.keys import pack_place, unpack_place
-from admission.store.protocol import ADMITTED, COMPLETED, LEFT, PASSED, Call, Holder, Row, Seal, Snapshot
+from admission.store.keys import unpack_place
+from admission.store.protocol import ADMITTED, COMPLETED, KEPT, LEFT, Call, Holder, Snapshot
 
-SEEN_NOTHING = b'{"segments":[]}'
 _ROW_BYTES = 13
 _ROW = Struct(">BHI")  # its beginning; the check and the group follow
-_ENDLESS = 2**32  # above every rank
 _NEVER_US = 9_000_000_000_000_000  # year 2255; above every instant, and exact in Lua's numbers
 
 
-def fold_line(snapshot: Snapshot) -> bytes:
-    """What a caller saw, as the prelude reads it: JSON of segments, marks and totals."""
-    line = snapshot.line
-    seen = {
-        "segments": [[segment.epoch, segment.order, segment.size] for segment in line.segments],
-        "serving": pack_place(line.serving),
-        "expired": pack_place(line.expired),
-        "admitted": snapshot.admitted,
-        "completed": snapshot.completed,
-        "sessions": snapshot.sessions,
-        "reserved": snapshot.reserved,
-    }
-    if snapshot.groups:
-        seen["groups"] = {
-            group: (taken.completed, taken.reserved, *_kept(taken)) for group, taken in snapshot.groups.items()
-        }
-    return json.dumps(seen, separators=(",", ":")).encode()
+class Seal(Protocol):
+    """Makes records unforgeable where others could write: `read` raises ConfigurationError for what it did not sign."""
+
+    def sign(self, record: EventRecord) -> str:
+        """A record as text."""
+
+    def read(self, text: str | bytes) -> EventRecord:
+        """The record in a text."""
 
 
-def _kept(taken: Taken) -> tuple[int, ...]:
-    if taken.kept_after is None:
-        return ()
-    return pack_place(taken.kept_after), -1 if taken.kept_upto is None else pack_place(taken.kept_upto)
+class Row(NamedTuple):
+    """What the index holds of a session: flags, the position of the epoch (0: not known), the number and the group."""
+
+    flags: int
+    position: int
+    number: int
+    group: str
+
+
+def clocks_of(record: EventRecord) -> tuple[int, int, int]:
+    """Creation of the event, its learning window and the instant of its freeze in µs."""
+    event = record.event
+    return _us(record.created_at, 0), event.learning_seconds * 1_000_000, _us(event.freezes_at, _NEVER_US)
 
 
 def limits_of(record: EventRecord) -> dict[str, int | float | str]:
-    """The limits that scripts need, in their units: µs, ms, counts; quota -1 for none; groups parted by blanks."""
+    """The other limits that scripts need, in their units: µs, ms, counts; quota -1 for none."""
     event = record.event
     return {
         "interval_us": 1_000_000 / event.rate_per_second,
@@ -61,10 +58,8 @@ def limits_of(record: EventRecord) -> dict[str, int | float | str]:
         "quota": -1 if event.quota is None else event.quota,
         "session_us": _session_us(event),
         "seat_us": _seat_us(event),
-        "groups": " ".join(event.group_quotas),
         **{f"quota:{group}": quota for group, quota in event.group_quotas.items()},
         "grace_ms": event.grace_seconds * 1000,
-        "freezes_us": _us(event.freezes_at, _NEVER_US),
         "opens_us": _NEVER_US if record.awaits_draw else _us(event.opens_at, 0),
         "closes_us": _us(event.closes_at, _NEVER_US),
         "paused": int(event.paused),
@@ -94,8 +89,8 @@ def read_row(packed: bytes | None) -> Row | None:
     """The row in its 13 bytes and those of its group; None where there is none."""
     if packed is None or len(packed) < _ROW_BYTES:
         return None
-    flags, segment, number = _ROW.unpack_from(packed)
-    return Row(flags, segment, number, packed[_ROW_BYTES:].decode())
+    flags, position, number = _ROW.unpack_from(packed)
+    return Row(flags, position, number, packed[_ROW_BYTES:].decode())
 
 
 def read_bucket(flat: Sequence[bytes]) -> Iterator[tuple[bytes, int, int, int]]:
@@ -104,19 +99,23 @@ def read_bucket(flat: Sequence[bytes]) -> Iterator[tuple[bytes, int, int, int]]:
     return ((rest, *_ROW.unpack_from(packed)) for rest, packed in rows if len(packed) >= _ROW_BYTES)
 
 
-def read_segments(text: bytes) -> list[Segment]:
-    """The segments in Redis' JSON."""
-    return [Segment(epoch, order, int(size)) for epoch, order, size in json.loads(text)]
+def read_epochs(text: bytes | None) -> list[int]:
+    """The epochs by which rows name them, each by its position; that of position 0 is not known."""
+    return [0, *(int(epoch) for epoch, _, _ in json.loads(text or b"[]"))]
 
 
-def read_line(fields: Mapping[bytes, bytes]) -> Line:
+def read_line(fields: Mapping[bytes, bytes], now_us: int) -> Line:
     """The line in Redis' hash; an empty one before the first mutating verb."""
     if b"epoch" not in fields:
         return Line()
-    earlier = read_segments(fields[b"segments"])
-    present = Segment(fields[b"epoch"].decode(), FIRST_COME, int(fields[b"size"]))
-    serving, expired = (unpack_place(int(fields[name])) for name in (b"serving", b"expired"))
-    return Line((*earlier, present), serving, expired)
+    present = int(fields[b"epoch"])
+    sizes = {int(epoch): (size, drawn) for epoch, size, drawn in json.loads(fields[b"segments"])}
+    sizes[present] = int(fields[b"size"]), 0
+    segments = tuple(Segment(epoch, int(size), int(drawn)) for epoch, (size, drawn) in sorted(sizes.items()))
+    serving, expired = unpack_place(fields[b"serving"]), unpack_place(fields[b"expired"])
+    learns = int(fields.get(b"learns_until_us", 0)) > now_us
+    newcomers_from = int(fields[b"newcomers_from"]) if learns else None
+    return Line(segments, serving, expired, frozen=fields.get(b"frozen") == b"1", newcomers_from=newcomers_from)
 
 
 def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line, seal: Seal) -> Snapshot:
@@ -131,7 +130,7 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     record = None if raw_record == b"-" else known
     if len(raw_record) > 1:
         record = seal.read(raw_record)
-    line = read_line(fields)
+    line = read_line(fields, int(now_us))
     seat_us, session_us = (_seat_us(record.event), _session_us(record.event)) if record else (0, 0)
     since_lost_us = int(now_us) - int(fields.get(b"lost_at_us", 0))
     lost = int(fields.get(b"lost", 0)) if since_lost_us < seat_us else 0
@@ -146,12 +145,15 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
         admitted=int(fields.get(b"admitted", 0)),
         completed=int(fields.get(b"completed", 0)),
         calls=tuple(
-            Call(int(score), unpack_place(int(place))) for place, score in zip(calls[::2], calls[1::2], strict=True)
+            Call(int(score), unpack_place(place)) for place, score in zip(calls[::2], calls[1::2], strict=True)
         ),
         unclaimed=max(0, called - settled),
         reserved=int(fields.get(b"reserved", 0)) + lost,
-        groups=_read_groups(fields),
+        groups=_read_groups(fields, losses=since_lost_us < seat_us),
         allowance=_read_allowance(fields, int(now_us)),
+        passed_over=int(fields.get(b"passed_over", 0)),
+        answered_us=int(fields.get(b"answered_us", 0)),
+        learns_until_us=int(fields.get(b"learns_until_us", 0)),
     )
 
 
@@ -164,77 +166,37 @@ def _read_allowance(fields: Mapping[bytes, bytes], now_us: int) -> Allowance | N
     return Allowance(int(fields[b"allowed"]), rate_per_second, fields[b"allowed_why"].decode(), resumes_in_seconds)
 
 
-def _read_groups(fields: Mapping[bytes, bytes]) -> dict[str, Taken]:
-    groups = sorted({name.partition(b":")[2].decode() for name in fields if b":" in name})
-    return {group: _read_taken(fields, group.encode()) for group in groups}
+def _read_groups(fields: Mapping[bytes, bytes], *, losses: bool) -> dict[str, Taken]:
+    groups = sorted({name.partition(b":")[2] for name in fields if b":" in name})
+    return {group.decode(): _read_taken(fields, group, losses=losses) for group in groups}
 
 
-def _read_taken(fields: Mapping[bytes, bytes], group: bytes) -> Taken:
-    completed, reserved = (int(fields.get(name + b":" + group, 0)) for name in (b"completed", b"reserved"))
-    kept = fields.get(b"kept:" + group)
-    if kept is None:
-        return Taken(completed, reserved)
-    after, upto = map(int, kept.split())
-    return Taken(completed, reserved, unpack_place(after), None if upto < 0 else unpack_place(upto))
-
-
-def newest(seen: Snapshot, snapshot: Snapshot) -> Snapshot:
-    """A snapshot that knows no less than what was seen before it.
-
-    The line only grows. Where less is found, Redis lost data, got an older copy back, or goes on from what a process
-    saw that had seen less: until a mutating verb has folded in what was seen, that is what the line is.
-    """
-    if not _lacks(snapshot, seen):
-        return snapshot
-    return replace(
-        snapshot,
-        outdated=True,
-        line=seen.line,
-        admitted=seen.admitted,
-        completed=seen.completed,
-        sessions=seen.sessions,
-        reserved=seen.reserved,
-        groups=seen.groups,
+def _read_taken(fields: Mapping[bytes, bytes], group: bytes, *, losses: bool) -> Taken:
+    completed, reserved, lost = (
+        int(fields.get(name + b":" + group, 0)) for name in (b"completed", b"reserved", b"lost")
     )
+    return Taken(completed, reserved + (lost if losses else 0))
 
 
-def _lacks(snapshot: Snapshot, seen: Snapshot) -> bool:
-    """Whether `fold.lua` would take anything over: people, marks or totals."""
-    if snapshot.admitted < seen.admitted or snapshot.completed < seen.completed:
-        return True
-    here, there = snapshot.line, seen.line
-    found = {segment.epoch: segment for segment in here.segments}
-    if any(_lacks_some(found.get(segment.epoch), segment) for segment in there.segments):
-        return True
-    pairs = enumerate(zip(here.segments, there.segments, strict=False))
-    common = next((i for i, (one, other) in pairs if one.epoch != other.epoch), len(there.segments))
-    end = Place(common, 0 if common < len(there.segments) else _ENDLESS)
-    return here.serving < min(there.serving, end) or here.expired < min(there.expired, end)
-
-
-def _lacks_some(found: Segment | None, seen: Segment) -> bool:
-    if found is None:
-        return True
-    return found.size < seen.size and (found.order == FIRST_COME or seen.order != FIRST_COME)
-
-
-def read_trace(answer: Sequence[Any], holder: Holder, lapsed_us: int) -> Trace:
+def read_trace(answer: Sequence[Any], holder: Holder, epochs: Sequence[int], lapsed_us: int) -> Trace:
     """What a look found of one place.
 
     A row of another number tells nothing of this place, except that the tag's session is not this one's.
 
     Args:
+        epochs: see read_epochs.
         lapsed_us: sessions that started, or had their last heartbeat, at or before this have lapsed.
     """
     packed, settled, started = answer
     row = read_row(packed)
-    flags = row.flags if row and (row.segment, row.number) == (holder.segment, holder.number) else 0
-    admitted, passed = bool(flags & ADMITTED), bool(flags & PASSED)
+    mine = row is not None and (epochs[row.position], row.number) == (holder.epoch, holder.number)
+    flags = row.flags if row and mine else 0
+    admitted, kept = bool(flags & ADMITTED), bool(flags & KEPT)
     started_us = int(float(started)) if started and admitted else 0
     return Trace(
         admitted=admitted,
         completed=bool(flags & COMPLETED),
-        left=bool(flags & LEFT) or (bool(settled) and not admitted and not passed),
-        passed=passed,
+        left=bool(flags & LEFT) or (bool(settled) and not admitted and not kept),
+        kept=kept,
         session_started_us=started_us if started_us > lapsed_us else None,
     )

@@ -5,30 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
+
 from admission.core.applicant import Trace
 from admission.core.line import Place
 from admission.core.record import Change, EventRecord
 from admission.store.draw_verbs import DrawVerbs
-from admission.store.keys import EVENTS, pack_place, unpack_place
-from admission.store.protocol import (
-    Claimed,
-    Entry,
-    Found,
-    Holder,
-    Joined,
-    Snapshot,
-)
-from admission.store.reading import (
-    fold_line,
-    limits_of,
-    newest,
-    read_change,
-    read_row,
-    read_segments,
-    read_snapshot,
-    read_trace,
-)
+from admission.store.keys import EVENTS, pack_place, pack_ticket, unpack_place
+from admission.store.protocol import Claimed, Entry, Found, Holder, Joined, Proof, Snapshot
+from admission.store.reading import clocks_of, limits_of, read_change, read_epochs, read_row, read_snapshot, read_trace
 from admission.store.scripts import script
+from admission.store.seen import Seen, seen_in
 from admission.store.steering_verbs import SteeringVerbs
 
 
@@ -47,7 +34,7 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         event = self._event(record.event.slug)
         limits = [part for pair in limits_of(record).items() for part in pair]
         change = record.change.model_dump_json() if record.change else ""
-        args = [record.version, self._seal.sign(record), change, *limits]
+        args = [record.version, self._seal.sign(record), change, *clocks_of(record), *limits]
         stands = await self._mutate("put_event", event, [event.keys.log], args)
         if not await self._redis.command("SISMEMBER", EVENTS, record.event.slug):  # adding is refused in a full memory
             await self._redis.command("SADD", EVENTS, record.event.slug)
@@ -63,13 +50,10 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         event = self._event(slug)
         buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
         args = [part for entry in entries for part in (entry.session, entry.check + entry.group.encode())]
-        answer = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
-        at_ms, earlier, present, places = answer
-        epochs = [segment.epoch for segment in read_segments(earlier)] + [present.decode()]
+        at_ms, places = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
         joined_at_ms = int(at_ms)
         return [
-            Joined(epochs[segment], number, known == 1, joined_at_ms, group.decode())
-            for segment, number, known, group in places
+            Joined(*unpack_place(ticket), known == 1, joined_at_ms, group.decode()) for ticket, known, group in places
         ]
 
     async def claim(self, slug: str, holders: Sequence[Holder]) -> list[Claimed]:
@@ -79,8 +63,13 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         args: list[bytes | str | int] = []
         for holder in holders:
             keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
-            place = pack_place(holder.place)
-            args += (holder.session, holder.check, holder.group, place, holder.segment, holder.number)
+            args += (
+                holder.session,
+                holder.check,
+                holder.group,
+                pack_place(holder.place),
+                pack_ticket(holder.epoch, holder.number),
+            )
         answers = await self._mutate("claim", event, keys, args, len(holders))
         return [
             Claimed(problem.decode(), int(started), bool(repeated), wait_us / 1_000_000)
@@ -91,22 +80,33 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         """See Store."""
         event = self._event(slug)
         keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
-        args = [holder.session, pack_place(holder.place), holder.segment, holder.number, holder.check, holder.group]
+        args = [
+            holder.session,
+            pack_place(holder.place),
+            pack_ticket(holder.epoch, holder.number),
+            holder.check,
+            holder.group,
+        ]
         problem: bytes = await self._mutate("leave", event, keys, args)
         return problem.decode()
 
     async def expire(self, slug: str, holder: Holder) -> bool:
         """See Store."""
         event = self._event(slug)
-        args = [holder.session, pack_place(holder.place), holder.segment, holder.number]
+        args = [holder.session, pack_place(holder.place), pack_ticket(holder.epoch, holder.number)]
         return bool(await self._mutate("expire", event, [event.keys.index(holder.session)], args))
 
     async def pass_over(self, slug: str, holder: Holder) -> bool:
         """See Store."""
         event = self._event(slug)
         keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
-        place = pack_place(holder.place)
-        args = [holder.session, holder.check, holder.group, place, holder.segment, holder.number]
+        args = [
+            holder.session,
+            holder.check,
+            holder.group,
+            pack_place(holder.place),
+            pack_ticket(holder.epoch, holder.number),
+        ]
         return bool(await self._mutate("pass_over", event, keys, args))
 
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
@@ -125,35 +125,63 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         row = read_row(await self._redis.command("HGET", event.keys.index(session), session[2:]))
         if row is None:
             return None
-        # As Redis has them now: this process may have seen another line, and the position of people never changes.
-        earlier, present = await self._redis.command("HMGET", event.keys.line, "segments", "epoch")
-        epochs = [segment.epoch for segment in read_segments(earlier or b"[]")] + [(present or b"").decode()]
-        return Found(epochs[row.segment], row.number, row.group) if row.segment < len(epochs) else None
+        epochs = read_epochs(await self._redis.command("HGET", event.keys.line, "segments"))
+        return Found(epochs[row.position], row.number, row.group) if row.position else None
 
-    async def rebind(self, slug: str, session: bytes, number: int, check: bytes) -> bool:
+    async def rebind(self, slug: str, session: bytes, found: Found, check: bytes) -> bool:
         """See Store."""
         event = self._event(slug)
-        return bool(await self._mutate("rebind", event, [event.keys.index(session)], [session, number, check]))
+        args = [session, pack_ticket(found.epoch, found.number), check]
+        return bool(await self._mutate("rebind", event, [event.keys.index(session)], args))
+
+    async def remember(self, slug: str, proofs: Sequence[Proof]) -> None:
+        """See Store."""
+        event = self._event(slug)
+        keys: list[str] = [event.keys.sessions]
+        args: list[bytes | str | int] = []
+        for proof in proofs:
+            keys += (event.keys.settled(proof.place.segment), event.keys.index(proof.session))
+            args += (
+                proof.session,
+                proof.check,
+                proof.group,
+                pack_place(proof.place),
+                pack_ticket(proof.epoch, proof.number),
+            )
+            args += (proof.flags, proof.at_us)
+        await self._mutate("remember", event, keys, args, len(proofs))
+
+    def recall(self, slug: str, record: EventRecord, seen: bytes) -> None:
+        """See Store."""
+        event = self._event(slug)
+        event.record = record
+        event.saw(msgspec.json.decode(seen, type=Seen))
+
+    def seen(self, slug: str) -> bytes | None:
+        """See Store."""
+        event = self._event(slug)
+        return event.told if event.seen.segments else None
 
     async def look(self, slug: str, holders: Sequence[Holder]) -> list[Trace]:
         """See Store."""
         event = self._event(slug)
-        keys: list[str] = [event.keys.sessions]
+        keys: list[str] = [event.keys.sessions, event.keys.line]
         args: list[bytes | int] = []
         for holder in holders:
             keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
             args += (holder.session + holder.group.encode(), holder.place.rank)
-        now_us, looks = await self._redis.run(script("look"), keys, args, size=len(holders))
+        now_us, segments, looks = await self._redis.run(script("look"), keys, args, size=len(holders))
         session_us = event.record.event.session_seconds * 1_000_000 if event.record else 0
         lapsed_us = int(now_us) - session_us
-        return [read_trace(found, holder, lapsed_us) for found, holder in zip(looks, holders, strict=True)]
+        epochs = read_epochs(segments)
+        return [read_trace(found, holder, epochs, lapsed_us) for found, holder in zip(looks, holders, strict=True)]
 
     async def advance(self, slug: str, target: Place) -> Place:
         """See Store."""
         event = self._event(slug)
         keys = [event.keys.calls, event.keys.sessions]
         serving, _, _ = await self._mutate("advance", event, keys, [pack_place(target)])
-        return unpack_place(int(serving))
+        return unpack_place(serving)
 
     async def answered(self, slug: str, marks: Sequence[Place]) -> list[int]:
         """See Store."""
@@ -182,18 +210,20 @@ class RedisStore(DrawVerbs, SteeringVerbs):
                 keys.calls,
                 *(keys.settled(segment) for segment, _, _ in runs),
             ],
-            [known.version if known else 0, event.open_ms, *ranks],
+            [known.version if known else 0, event.called_ms, *ranks],
         )
         snapshot = read_snapshot(answer, known, before, self._seal)
         anew = known and snapshot.record and snapshot.record.pepper != known.pepper  # another event of the same name
-        if event.seen is not None and not anew:
-            snapshot = newest(event.seen, snapshot)
-        event.seen, event.record, event.line = snapshot, snapshot.record, snapshot.line
-        event.folded = fold_line(snapshot)
+        seen = seen_in(snapshot)
+        if anew or not seen.lacks(event.seen):
+            event.saw(seen)
+        else:
+            snapshot = event.seen.over(snapshot)
         if before.epoch and snapshot.line.epoch != before.epoch:
-            event.open_ms = -1  # another life may have another open clock: its calls are told from the first
+            event.called_ms = -1  # the calls of another life are told from the first
         elif snapshot.calls:
-            event.open_ms = snapshot.calls[-1].open_ms
+            event.called_ms = snapshot.calls[-1].open_ms
+        event.record, event.line = snapshot.record or known, snapshot.line
         return snapshot
 
     async def close(self) -> None:

@@ -9,19 +9,17 @@ from collections.abc import Callable
 from admission.core.record import EventRecord
 from admission.store.protocol import Snapshot, Store
 
-# Longer than whoever saw the line needs to come back to a Redis that is there again.
-PATIENCE_SECONDS = 3.0
 _LOOK_AGAIN_SECONDS = 0.2
 
 
 class Restorer:
     """Puts the records that one process holds back into a store that has less.
 
-    With a record goes what its process saw of the line; Redis folds it in, whoever comes first. Who comes late may find
-    others behind whom the lost places now are, so a process that saw no line, such as one that has just started, lets
-    others go first.
+    With a record goes what its process saw of the line, which Redis takes in whenever it comes. A process that saw
+    nothing of the line, in its memory or its data folder, waits for one that did, for the event's `learning_seconds`.
 
-    Weakness: when nobody who saw the line reaches Redis in that time, it begins anew, and goes on with people in it.
+    Weakness: when nobody who saw the line reaches Redis in that time, it begins anew: then tickets alone bring places
+    back, and who shows one later than the next `learning_seconds` may be overtaken.
 
     Args:
         monotonic: seconds; only differences count.
@@ -46,12 +44,13 @@ class Restorer:
             self._missed_at.pop(slug, None)
             return False
         missed_at = self._missed_at.setdefault(slug, self._monotonic())
-        if snapshot.line.segments or self._monotonic() - missed_at >= PATIENCE_SECONDS:
+        waited_seconds = self._monotonic() - missed_at
+        if stands or self._store.seen(slug) or waited_seconds >= held.event.learning_seconds:
             await self._store.put_event(held)
         return True
 
     async def restored(self, held: EventRecord) -> Snapshot:
-        """The store's snapshot once it has no less than a record, which may take PATIENCE_SECONDS.
+        """The store's snapshot once it has no less than a record, which may take the event's `learning_seconds`.
 
         Raises:
             StoreUnavailable: when the store is away.

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 _FLAGS = re.compile(r"^-- Flags: (.+)$", re.MULTILINE)
 _READ_ONLY = "no-writes"
-BEFORE = ("prelude", "seats", "kept", "segments", "fold", "epochs", "rows")  # stand before every verb that mutates
+BEFORE = ("prelude", "seats", "line", "rows")  # stand before every verb that mutates
 
 
 @dataclass(frozen=True, slots=True)

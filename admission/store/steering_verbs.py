@@ -24,16 +24,16 @@ class SteeringVerbs(OnRedis):
         words = [msgspec.json.decode(fields[b"word"], type=Heard) for _, fields in found]
         return words, found[-1][0].decode() if found else after
 
-    async def note_door(self, slug: str, who: str, people: int) -> None:
+    async def attend(self, slug: str, who: str, people: int) -> None:
         """See Store."""
-        fields = ("who", who, "people", people)
-        await self._redis.command("XADD", self._event(slug).keys.doors, "MAXLEN", "~", 1000, "*", *fields)
+        event = self._event(slug)
+        await self._mutate("attend", event, [event.keys.doors], [who, people])
 
     async def at_door(self, slug: str, now_us: int) -> int:
         """See Store."""
-        since_ms = now_us // 1000 - int(DOOR_SECONDS * 1000)
-        found = await self._redis.command("XRANGE", self._event(slug).keys.doors, since_ms, "+")
-        return sum({fields[b"who"]: int(fields[b"people"]) for _, fields in found}.values())
+        told = [word.split() for word in await self._redis.command("HVALS", self._event(slug).keys.doors)]
+        since_us = now_us - int(DOOR_SECONDS * 1_000_000)
+        return sum(int(people) for people, at_us in told if int(at_us) >= since_us)
 
     async def steer(self, slug: str, who: str, lease_seconds: float, allowance: Allowance) -> bool:
         """See Store."""

@@ -34,7 +34,7 @@ class _Watch:
     task: asyncio.Task[None] | None = None
     look_at: float = 0.0
     failures: int = 0
-    epoch: str = ""
+    epoch: int = 0
 
 
 class Draws:

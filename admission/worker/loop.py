@@ -13,12 +13,14 @@ import structlog
 from admission.core.calling import NO_SEATS, Decision, Sample, decide
 from admission.core.changes import next_wave
 from admission.core.control.allowance import Allowance
-from admission.core.errors import AntreanError, ConfigurationError, StoreUnavailable
+from admission.core.errors import AntreanError, StoreUnavailable
 from admission.core.event import Event, EventState
 from admission.core.record import EventRecord, state_at
 from admission.core.turnout import Look, Turnout
-from admission.data_dir import RecordFiles
+from admission.data_dir import RecordFiles, RecordKeeper
+from admission.journal import LineFiles
 from admission.store.change import change_event
+from admission.store.outdated import OutdatedLines
 from admission.store.protocol import Snapshot, Store
 from admission.store.restore import Restorer
 from admission.worker.draws import Draws
@@ -26,6 +28,7 @@ from admission.worker.listening import Listening
 from admission.worker.metrics import WorkerMetrics
 from admission.worker.steering import Steering
 
+_ANSWERED_US = 2_000_000  # a gateway says so four times a second
 _OVER = (EventState.FULL, EventState.CLOSED)
 
 log = structlog.get_logger()
@@ -44,6 +47,7 @@ class Worker:
         self,
         store: Store,
         files: RecordFiles,
+        lines: LineFiles,
         draws: Draws,
         metrics: WorkerMetrics,
         tick_seconds: float,
@@ -54,7 +58,10 @@ class Worker:
         self._store = store
         self._prometheus_url = prometheus_url
         self._restorer = Restorer(store)
+        self._outdated_lines = OutdatedLines(metrics.observe_outdated)
         self._files = files
+        self._lines = lines
+        self._keeper = RecordKeeper(files)
         self._metrics = metrics
         self._tick_seconds = tick_seconds
         self._draws = draws
@@ -73,7 +80,10 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until stopped."""
-        self._records = {record.event.slug: record for record in self._files.all()}
+        for record in self._files.all():
+            self._records[record.event.slug] = record
+            if seen := self._lines.read(record):
+                self._store.recall(record.event.slug, record, seen)
         while not stop.is_set():
             began = time.monotonic()
             await self.tick()
@@ -101,6 +111,7 @@ class Worker:
         self._metrics.tick_failures.labels(slug)  # at 0 before its first step, which `rate` would not see else
         try:
             snapshot = await self._store.snapshot(slug)
+            self._outdated_lines.see(slug, outdated=snapshot.outdated)
             held = self._records.get(slug)
             if held is not None and not self._dry_run and await self._restorer.restore(held, snapshot):
                 return
@@ -113,6 +124,7 @@ class Worker:
                 self._tell(slug, snapshot, decision)
             else:
                 await self._act(slug, snapshot, state, decision)
+                await self._keep_line(snapshot.record)
                 self._draws.see_to(snapshot.record, snapshot.line)
         except AntreanError as error:
             self._metrics.tick_failures.labels(slug).inc()
@@ -127,12 +139,14 @@ class Worker:
         slug = record.event.slug
         if slug not in self._records or self._records[slug].version < record.version:
             self._records[slug] = record
-            if self._dry_run:
-                return
-            try:
-                self._files.keep(record)
-            except ConfigurationError as error:  # the line must move without a disk too
-                log.error("record-not-kept", slug=slug, reason=str(error))
+        if not self._dry_run and self._keeper.due(record):
+            self._keeper.keep(record)
+
+    async def _keep_line(self, record: EventRecord) -> None:
+        try:
+            await self._lines.keep(record, self._store.seen(record.event.slug))
+        except OSError as error:
+            log.error("line-not-kept", slug=record.event.slug, reason=str(error))
 
     async def _steer(self, slug: str, snapshot: Snapshot) -> Allowance:
         if slug not in self._steerings:
@@ -155,13 +169,14 @@ class Worker:
             Sample(
                 open=state is EventState.OPEN,
                 takes_per_second=min(turnout.takes_per_second, allowance.rate_per_second),
-                waiting=snapshot.line.waiting,
+                waiting=snapshot.line.callable_waiting,
                 unclaimed=snapshot.unclaimed,
                 lately=turnout.lately(snapshot.unclaimed),
                 due=turnout.due,
                 expected=turnout.expected,
                 ratio=turnout.ratio,
                 seats_left=snapshot.taken().left(event.quota),
+                answered=snapshot.now_us - snapshot.answered_us < _ANSWERED_US,
             )
         )
         self._observe(slug, snapshot, state, decision, allowance)
@@ -201,7 +216,6 @@ class Worker:
         turnout.see(
             Look(
                 open_ms=snapshot.open_ms,
-                epoch=line.epoch,
                 serving=line.serving,
                 position=line.position(line.serving),
                 admitted=snapshot.admitted,
@@ -248,7 +262,8 @@ class Worker:
             metrics.event_state.labels(slug, each.value).set(each is state)
         metrics.opens.labels(slug).set(event.opens_at.timestamp() if event.opens_at else 0)
         metrics.decisions.labels(slug, decision.reason).inc()
-        metrics.last_tick.labels(slug).set_to_current_time()
+        metrics.last_tick.labels(slug).set(snapshot.now_us / 1_000_000)
+        metrics.clock_skew_seconds.set(time.time() - snapshot.now_us / 1_000_000)
 
     def _observe_seats(self, slug: str, snapshot: Snapshot, event: Event) -> None:
         metrics = self._metrics

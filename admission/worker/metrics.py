@@ -39,7 +39,17 @@ class WorkerMetrics:
         self.group_quota = gauge("group_quota_people", "People of a group; infinite without its own quota.", "group")
         self.event_state = gauge("event_state", "1 for the state that the event is in, 0 for all others.", "state")
         self.opens = gauge("opens_timestamp_seconds", "When the event opens or opened; 0 where it has no such instant.")
-        self.last_tick = gauge("last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark.")
+        self.last_tick = gauge(
+            "last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark, on the clock of Redis."
+        )
+        self.clock_skew_seconds = Gauge(
+            "antrean_clock_skew_seconds",
+            "How far the clock of this machine is ahead of the clock of Redis.",
+            registry=registry,
+        )
+        self.line_outdated = gauge(
+            "line_outdated_seconds", "For how long Redis has had less of the line than this process saw."
+        )
         self.decisions = Counter(
             "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
         )
@@ -60,3 +70,7 @@ class WorkerMetrics:
         build = Gauge("antrean_build_info", "1, with the version as label.", ["version"], registry=registry)
         build.labels(__version__).set(1)
         ProcessCollector(registry=registry)
+
+    def observe_outdated(self, slug: str, seconds: float) -> None:
+        """Told of each look at a line for how long it has been outdated."""
+        self.line_outdated.labels(slug).set(seconds)

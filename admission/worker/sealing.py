@@ -14,7 +14,7 @@ from admission.core.entries import NOBODY, SALT_KEY_BYTES, EntryList
 from admission.core.errors import StoreUnavailable
 from admission.core.event import Event
 from admission.core.identity import session_of
-from admission.core.line import FIRST_COME, Line
+from admission.core.line import Line
 from admission.core.record import EventRecord
 from admission.store.change import change_event
 from admission.store.protocol import BUCKETS, BUCKETS_AT_ONCE, LEFT, Store
@@ -29,12 +29,7 @@ log = structlog.get_logger()
 
 def awaits_sealing(record: EventRecord, line: Line) -> bool:
     """Whether the line is frozen and its entries are not listed yet."""
-    return record.draw is not None and record.draw.root is None and any(s.order != FIRST_COME for s in line.segments)
-
-
-def entries_in(line: Line) -> int:
-    """How many are drawn together."""
-    return sum(size for head, size in line.sizes() if line.segments[head].order != FIRST_COME)
+    return record.draw is not None and record.draw.root is None and line.frozen
 
 
 class Sealer:
@@ -75,7 +70,7 @@ class Sealer:
             sealed = record.draw.model_copy(update={"root": root, "size": size})
             return record.model_copy(update={"draw": sealed})
 
-        if entries_in((await self._store.snapshot(slug)).line) != size:
+        if (await self._store.snapshot(slug)).line.drawn_people != size:
             return False  # a life of the data was lost before anybody saw it, and the freeze with it
         stands = await change_event(self._store, slug, edit, verb="seal", by="worker")
         return stands.draw is not None and stands.draw.root == root
@@ -90,17 +85,17 @@ class Sealer:
         return await self._store.rows_of(slug, first)
 
     async def _list(self, event: Event, line: Line) -> EntryList:
-        entries = EntryList(entries_in(line))
+        entries = EntryList(line.drawn_people)
         if not event.identity:
             await self._number(event, line, entries)
-        # What Line.entry says, in the one step that millions of rows afford; of a segment outside the draw size 0.
-        before = [(line.entry(segment.epoch, 1) or 1) - 1 for segment in line.segments]
-        sizes = [segment.size if segment.order != FIRST_COME else 0 for segment in line.segments]
+        # What Line.entry says, in the one step that millions of rows afford.
+        before = {segment.epoch: (line.entry(segment.epoch, 1) or 1) - 1 for segment in line.segments}
+        drawn = {segment.epoch: segment.drawn for segment in line.segments}
         told_at = time.monotonic()
         for first in range(0, BUCKETS, BUCKETS_AT_ONCE):
-            for session, flags, segment, number in await self._rows(event.slug, first):
-                if number <= sizes[segment]:
-                    entries.put(before[segment] + number, NOBODY if flags & LEFT else session)
+            for session, flags, epoch, number in await self._rows(event.slug, first):
+                if number <= drawn.get(epoch, 0):
+                    entries.put(before[epoch] + number, NOBODY if flags & LEFT else session)
             if time.monotonic() - told_at > _TOLD_EVERY_SECONDS:
                 told_at = time.monotonic()
                 log.info("sealing", slug=event.slug, done_ratio=round(first / BUCKETS, 2))
@@ -109,9 +104,9 @@ class Sealer:
     async def _number(self, event: Event, line: Line, entries: EntryList) -> None:
         """Without identity a session follows from the number."""
         for segment in line.segments:
-            for number in range(1, segment.size + 1):
-                if (entry := line.entry(segment.epoch, number)) is None:
-                    break
-                entries.put(entry, session_of(event.slug, b"", segment.epoch, number))
+            for number in range(1, segment.drawn + 1):
+                entry = line.entry(segment.epoch, number)
+                if entry is not None:
+                    entries.put(entry, session_of(event.slug, b"", segment.epoch, number))
                 if not number % 1000:
                     await asyncio.sleep(0)

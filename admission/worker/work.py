@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from admission.data_dir import EntryFiles, RecordFiles, SecretsFile
+from admission.journal import LineFiles
 from admission.settings import Settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
@@ -41,7 +42,8 @@ async def work(settings: Settings, redis_url: str, ready: Callable[[int], None],
     draws = Draws(store, EntryFiles(settings.data_dir))
     files = RecordFiles(settings.data_dir, seal)
     prometheus_url, tick_seconds = settings.prometheus_url, settings.tick_seconds
-    worker = Worker(store, files, draws, metrics, tick_seconds, prometheus_url=prometheus_url, dry_run=dry_run)
+    lines = LineFiles(settings.data_dir)
+    worker = Worker(store, files, lines, draws, metrics, tick_seconds, prometheus_url=prometheus_url, dry_run=dry_run)
     monitor, metrics_port = await start_monitor(worker, metrics, settings.metrics_host, settings.metrics_port)
     try:
         log.info("working", metrics_port=metrics_port)

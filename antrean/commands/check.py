@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +20,7 @@ from antrean.commands.processes import check_scheme, needed_redis
 
 _TEXTS = ("prepare", "controller", "purpose", "kept", "erasure", "help")
 _OLDEST_REDIS = (7, 0)
+_SKEW_SECONDS = 5.0  # as the alert has it; a machine that follows NTP is off by far less, the way to Redis takes 0.25 s
 
 
 def run_check(files: list[Path], *, as_json: bool) -> int:
@@ -84,6 +86,7 @@ async def _ask_redis(url: str) -> None:
     try:
         server = _fields(await connection.command("INFO", "server"))
         memory = _fields(await connection.command("INFO", "memory"))
+        seconds, microseconds = await connection.command("TIME")
     finally:
         await connection.close()
     problems = []
@@ -92,6 +95,11 @@ async def _ask_redis(url: str) -> None:
         problems.append(f"Redis {version} is too old: 7.0 or later, or Valkey, is needed")
     if memory.get("maxmemory_policy") != "noeviction":
         problems.append("Redis may evict places when memory is full: set maxmemory-policy noeviction")
+    skew_seconds = time.time() - int(seconds) - int(microseconds) / 1_000_000
+    if abs(skew_seconds) > _SKEW_SECONDS:
+        side = "ahead of" if skew_seconds > 0 else "behind"
+        differ = f"the clock of this machine is {abs(skew_seconds):.0f} s {side} the clock of Redis"
+        problems.append(f"{differ}, by which passes and deadlines go: let both machines follow NTP")
     if problems:
         raise ConfigurationError(problems)
 

@@ -16,7 +16,7 @@ from rich.progress import track
 from admission.core.draw import Draw, plain_value
 from admission.core.entries import PIECE, leaves_of
 from admission.core.errors import ConfigurationError
-from admission.core.line import FIRST_COME, Line
+from admission.core.line import Line, began_at
 from admission.core.record import EventRecord
 from admission.data_dir import SecretsFile, whole_file
 from admission.keyring import unwrap
@@ -144,13 +144,14 @@ async def _leaves(store: RedisStore, slug: str, draw: Draw, salt_key: bytes) -> 
 
 def _facts(record: EventRecord, draw: Draw, line: Line) -> dict[str, Any]:
     source = record.event.draw_source
-    behind = next(segment for segment in line.segments[1:] if segment.order == FIRST_COME)
+    last = max(i for i, segment in enumerate(line.segments) if segment.drawn)
+    behind = line.segments[last + 1]
     return {
         "event": record.event.slug,
         "commitment": draw.commitment,
         "source": source.model_dump() if source else None,
-        # An epoch's name begins with its first millisecond on Redis' clock; this one began with the freeze.
-        "frozen_at": datetime.fromtimestamp(int(behind.epoch[:13]) / 1000, UTC).isoformat(),
+        # An epoch tells when it began, on Redis' clock; this one began with the freeze.
+        "frozen_at": began_at(behind.epoch).isoformat(),
         "size": draw.size,
         "root": draw.root,
         "value": draw.value,

@@ -56,6 +56,15 @@ def log(
         show_log(slug, newest, data_dir, as_json=json_)
 
 
+@app.command("begin")
+def begin(slug: Slug, data_dir: DataDir = None) -> None:
+    """Begin the line in an empty Redis now, without waiting for processes that may still know it."""
+    from antrean.commands.events import begin_line
+
+    with told_plainly():
+        begin_line(slug, data_dir)
+
+
 @app.command("open")
 def open_(slug: Slug, by: By = "", why: Why = "", data_dir: DataDir = None) -> None:
     """Open now, ahead of the schedule or after closing."""

@@ -17,6 +17,7 @@ from admission.core.errors import ConfigurationError
 from admission.core.event import Event, Order
 from admission.core.record import Change, EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
+from admission.journal import LineFiles
 from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.change import change_event
@@ -90,7 +91,7 @@ async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_
 def _new_record(event: Event, wrapping_key: bytes, change: Change) -> EventRecord:
     pepper = wrap(secrets.token_bytes(_PEPPER_BYTES), wrapping_key)
     draw = _new_draw(wrapping_key) if event.order is Order.DRAW else None
-    return EventRecord(version=1, event=event, pepper=pepper, draw=draw, change=change)
+    return EventRecord(version=1, event=event, pepper=pepper, created_at=change.at, draw=draw, change=change)
 
 
 def _with_file(record: EventRecord, event: Event, wrapping_key: bytes, now: datetime, *, joined: bool) -> EventRecord:
@@ -153,6 +154,33 @@ async def _put(
     async with event_store(settings) as (store, files):
         before = (await store.snapshot(event.slug)).record
         return before, await put_settings(store, files, event, wrapping_key, by)
+
+
+def begin_line(slug: str, data_dir: Path | None) -> None:
+    """Put an event back into a Redis that lost it, with what the data folder holds of its line, and say how it stands.
+
+    Raises:
+        ConfigurationError: when Redis has the event, or the data folder has no record of it.
+    """
+    settings = load_settings(data_dir=data_dir)
+    print(asyncio.run(_begin(settings, slug)))
+
+
+async def _begin(settings: Settings, slug: str) -> str:
+    async with event_store(settings) as (store, files):
+        held = next((record for record in files.all() if record.event.slug == slug), None)
+        if held is None:
+            raise ConfigurationError(
+                [f"{slug}: {settings.data_dir} holds no record of it; run this where a gateway ran"]
+            )
+        if (await store.snapshot(slug)).record is not None:
+            raise ConfigurationError([f"{slug}: Redis has this event; there is nothing to begin"])
+        if seen := LineFiles(settings.data_dir).read(held):
+            store.recall(slug, held, seen)
+        await store.put_event(held)
+        line = (await store.snapshot(slug)).line
+        known = f"{line.size:,} people are known to it" if line.size else "nobody is known to it yet"
+        return f"{slug}: the line begins; {known}. Tickets bring places back for {held.event.learning_seconds} s."
 
 
 def show_event(slug: str, data_dir: Path | None, *, as_json: bool) -> None:

@@ -72,7 +72,8 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
             shown = bare_view(at, form_nik=fields["nik"], form_group=chosen or "")
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
-    seated = await at.gateway.join(at.room, nik, at.browser_key, chosen)
+    held = at.gateway.tickets.held(request, at.room, at.slot)
+    seated = await at.gateway.join(at.room, nik, at.browser_key, chosen, held)
     return _seated(at, seated.issued)
 
 
@@ -88,13 +89,13 @@ async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> w
 
 
 async def _enter(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
-    ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
+    ticket = at.gateway.tickets.read(request, at.room, at.slot)
     entered = await claim_and_count(at.gateway, at.room, ticket, at.target, at.nonce_hash)
     return see(with_pass(at, entered), at)
 
 
 async def _leave(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
-    ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
+    ticket = at.gateway.tickets.read(request, at.room, at.slot)
     await at.gateway.verbs.leave(at.room, ticket)
     response = see(f"{bare_view(at).url(at.language)}&left=1", at)
     at.gateway.cookies.drop(response, at.ticket_cookie)

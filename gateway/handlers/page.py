@@ -14,6 +14,7 @@ from admission.core.applicant import ApplicantState
 from admission.core.errors import Refused, StoreUnavailable, TicketRefused
 from admission.core.ticket import Ticket
 from gateway.browser import new_browser_key, read_slot
+from gateway.distance import read_told
 from gateway.gateway import Gateway
 from gateway.group_names import group_name
 from gateway.handlers.passes import enter
@@ -36,6 +37,7 @@ class Visit:
     browser_key: str
     fresh_key: bool
     held: tuple[int, ...]
+    told: str
 
     @property
     def ticket_cookie(self) -> str:
@@ -68,6 +70,7 @@ def visit(gateway: Gateway, room: Room, request: web.Request, fields: dict[str, 
         known or new_browser_key(),
         not known,
         gateway.cookies.held_slots(sent, room.event.slug),
+        said.get("ahead", ""),
     )
 
 
@@ -127,17 +130,18 @@ def bare_view(at: Visit, **more: Any) -> View:
 
 async def ticket_view(at: Visit, ticket: Ticket) -> View:
     """The view of a ticket's holder."""
-    standing = await at.gateway.verbs.standing(at.room, ticket)
+    standing = await at.gateway.verbs.standing(at.room, ticket, read_told(at.told, ticket))
     draw = at.room.record.draw
     sealed = draw is not None and draw.root is not None
     return replace(
         bare_view(at),
         state=standing.state.value,
         number=ticket.number,
+        epoch=ticket.epoch,
         place=astuple(standing.place) if standing.place else None,
         ahead=standing.ahead,
         wait_seconds=astuple(standing.wait_seconds) if standing.wait_seconds else None,
-        progress_ratio=at.room.progress_ratio(ticket),
+        progress_ratio=at.room.progress_ratio(ticket, standing.ahead),
         called_until=standing.called_until,
         next_poll_seconds=standing.next_poll_seconds,
         event_state=standing.event_state.value,
@@ -154,7 +158,7 @@ async def ticket_view(at: Visit, ticket: Ticket) -> View:
 async def view(request: web.Request, at: Visit) -> tuple[View, Ticket | None]:
     """What this browser sees now; a ticket that proves nothing is told, not hidden."""
     try:
-        ticket = at.gateway.tickets.read(request, at.room.event.slug, at.slot)
+        ticket = at.gateway.tickets.read(request, at.room, at.slot)
     except TicketRefused as refused:
         gone = "left" if "left" in request.query else None
         return bare_view(at, notice=gone if refused.problem == "ticket-missing" else refused.problem), None
@@ -167,7 +171,7 @@ async def waiting_page(gateway: Gateway, room: Room, request: web.Request) -> we
     shown, ticket = await view(request, at)
     if ticket is not None and at.nonce_hash and shown.state == ApplicantState.ADMITTED:
         with suppress(Refused, StoreUnavailable):  # then the page is there all the same, with the button to try again
-            entered = await enter(gateway, room, ticket, at.target, at.nonce_hash)
+            entered = await enter(gateway, room, ticket, at.target, at.nonce_hash, waits=False)
             return see(with_pass(at, entered), at)
     if shown.state is None:
         gateway.metrics.arrivals.labels(room.event.slug).inc()
@@ -180,6 +184,8 @@ async def waiting_page(gateway: Gateway, room: Room, request: web.Request) -> we
 async def index(request: web.Request) -> web.Response:
     """To the only public event, else the list of them."""
     gateway = request.app[GATEWAY]
+    if not gateway.rooms:
+        gateway.refuse_unheard()
     events = [room.event for room in gateway.rooms.values() if room.event.public]
     if len(events) == 1:
         return web.Response(status=303, headers={hdrs.LOCATION: f"/{events[0].slug}"})

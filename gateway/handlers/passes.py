@@ -16,13 +16,18 @@ from gateway.standing import encode
 from gateway.verbs import Entered
 
 
-async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None) -> Entered:
+async def enter(
+    gateway: Gateway, room: Room, ticket: Ticket, target: str | None, nonce_hash: str | None, *, waits: bool = True
+) -> Entered:
     """Claim, and count what came of it.
+
+    Args:
+        waits: see Verbs.claim.
 
     Raises:
         Refused: see Verbs.claim.
     """
-    entered = await gateway.verbs.claim(room, ticket, target, nonce_hash)
+    entered = await gateway.verbs.claim(room, ticket, target, nonce_hash, waits=waits)
     slug = room.event.slug
     gateway.metrics.claim_count(slug, "repeated" if entered.repeated else "admitted").inc()
     if not entered.repeated:
@@ -32,7 +37,7 @@ async def enter(gateway: Gateway, room: Room, ticket: Ticket, target: str | None
 
 async def claim(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """201 with a pass, 200 with a fresh pass of the same session."""
-    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
+    ticket = gateway.tickets.read(request, room, slot_of(request))
     body = await read_json(request, ClaimBody)
     entered = await enter(gateway, room, ticket, body.target, body.nonce_hash)
     answer = {

@@ -10,10 +10,21 @@ from aiohttp import hdrs, web
 
 from admission.core.control.heard import Heard
 from admission.core.errors import Refused
+from admission.core.identity import NO_CHECK
+from admission.core.line import NOWHERE
+from admission.store.protocol import ADMITTED, COMPLETED, LEFT, Proof
 from gateway.bodies import ReportsBody, read_json
 from gateway.browser import bearer_of
 from gateway.gateway import Gateway
 from gateway.room import Room
+
+_FLAGS = {"completed": ADMITTED | COMPLETED, "left": ADMITTED | LEFT, "revoked": ADMITTED | LEFT}
+
+
+def _outcome(room: Room, session: bytes, kind: str) -> Proof:
+    """The end of a session, as the journal keeps it."""
+    at_us = int(room.now.timestamp() * 1_000_000)
+    return Proof(session, NO_CHECK, "", NOWHERE, 0, 0, _FLAGS[kind], at_us)
 
 
 async def reports(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
@@ -27,6 +38,12 @@ async def reports(gateway: Gateway, room: Room, request: web.Request) -> web.Res
         await gateway.store.note_health(slug, Heard(*msgspec.structs.astuple(health)))
     told = [(report.kind, urlsafe_b64decode(report.session)) for report in body.reports]
     results = await gateway.store.report(slug, told)
+    ended = [
+        _outcome(room, session, kind)
+        for (kind, session), result in zip(told, results, strict=True)
+        if kind in _FLAGS and result in (kind, "late")
+    ]
+    gateway.journals.add(room.record, ended)
     for result in results:
         gateway.metrics.reports.labels(slug, result).inc()
     answer = [{"id": report.id, "result": result} for report, result in zip(body.reports, results, strict=True)]

@@ -32,9 +32,12 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """503 while starting or draining; a lost Redis is 200, since the waiting page is still served."""
+    """503 while starting or draining; a lost Redis or line is 200, since the waiting page is still served."""
     gateway = request.app[GATEWAY]
     state = "draining" if gateway.draining else "ready" if gateway.ready else "starting"
     body = {"status": state, "redis": "lost" if gateway.redis_lost else "ok"}
+    body["line"] = "outdated" if gateway.outdated_lines.lasting else "ok"
     headers = {hdrs.CACHE_CONTROL: "no-store"}
-    return web.json_response(body, status=200 if state == "ready" else 503, headers=headers)
+    if state == "ready":
+        return web.json_response(body, headers=headers)
+    return web.json_response(body, status=503, headers=headers | {hdrs.RETRY_AFTER: "1"})

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from aiohttp import hdrs, web
+from multidict import istr
 
 from admission.core.errors import Refused
 from admission.core.nik import Nik, parse_nik
 from gateway.answers import joined_json
 from gateway.bodies import JoinBody, RecoverBody, read_json
 from gateway.browser import slot_of
+from gateway.distance import read_ahead
 from gateway.gateway import Gateway
 from gateway.reply import Reply
 from gateway.room import Room
 from gateway.standing import encode
 from gateway.verbs import Issued
+
+_AHEAD = istr("Antrean-Ahead")
 
 
 def _likely_nik(body: JoinBody) -> Nik | None:
@@ -40,7 +44,8 @@ async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Stream
     slot = slot_of(request)
     body = await read_json(request, JoinBody)
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
-    seated = await gateway.join(room, _likely_nik(body), browser_key, body.group)
+    held = gateway.tickets.held(request, room, slot)
+    seated = await gateway.join(room, _likely_nik(body), browser_key, body.group, held)
     return _issued(gateway, slot, seated.issued, seated.answer or await _answer(gateway, room, seated.issued))
 
 
@@ -55,13 +60,16 @@ async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.Str
 
 async def current(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """Where the applicant stands."""
-    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
-    return Reply(room.waiting_json(ticket) or encode(await gateway.verbs.standing(room, ticket)))
+    ticket = gateway.tickets.read(request, room, slot_of(request))
+    said = request.headers.get(_AHEAD)
+    told_ahead = None if said is None else read_ahead(said)
+    answer = room.waiting_json(ticket, told_ahead)
+    return Reply(answer or encode(await gateway.verbs.standing(room, ticket, told_ahead)))
 
 
 async def receipt(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """The proof of the applicant's entry in the draw, to be kept as a file."""
-    ticket = gateway.tickets.read(request, room.event.slug, slot_of(request))
+    ticket = gateway.tickets.read(request, room, slot_of(request))
     body = encode(await gateway.receipts.receipt(room, ticket))
     headers = {
         hdrs.CACHE_CONTROL: "no-store",
@@ -73,7 +81,7 @@ async def receipt(gateway: Gateway, room: Room, request: web.Request) -> web.Res
 async def leave(gateway: Gateway, room: Room, request: web.Request) -> web.Response:
     """204: the place is given up, and the cookie is gone."""
     slot = slot_of(request)
-    ticket = gateway.tickets.read(request, room.event.slug, slot)
+    ticket = gateway.tickets.read(request, room, slot)
     await gateway.verbs.leave(room, ticket)
     response = web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
     gateway.cookies.drop(response, gateway.cookies.ticket_name(room.event.slug, slot))

@@ -11,11 +11,11 @@ const spread = () => 0.9 + 0.2 * Math.random();
 const inSeconds = (seconds) => Date.now() + 1000 * seconds * spread();
 let askAt = inSeconds(interval * slowness());
 
-async function get(path) {
+async function get(path, more) {
   const control = new AbortController();
   const limit = setTimeout(() => control.abort(), 10000);
   try {
-    return await fetch(base + path, { headers: { accept: "application/json" }, signal: control.signal });
+    return await fetch(base + path, { headers: Object.assign({ accept: "application/json" }, more), signal: control.signal });
   } finally {
     clearTimeout(limit);
   }
@@ -24,7 +24,7 @@ const retryAfter = (answer) => Number(answer.headers.get("retry-after")) || 0;
 const myMessage = (message) => (message && message[facts.language]) || null;
 
 async function askMine() {
-  const answer = await get("/tickets/current" + own);
+  const answer = await get("/tickets/current" + own, ahead === null ? {} : { "antrean-ahead": String(ahead) });
   if (answer.status === 429 || answer.status >= 500) return failed(retryAfter(answer));
   if (!answer.ok) return renew();
   const mine = await answer.json();

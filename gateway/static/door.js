@@ -28,6 +28,7 @@ async function enter() {
   }
   doorFailures = 0;
   if (answer.status === 429) return tryAgain(Math.max(1, retryAfter(answer)), words.busy);
+  if (answer.status === 503) return tryAgain(Math.max(1, retryAfter(answer)), words.offline);
   const given = answer.ok ? await answer.json() : {};
   if (!given.pass || !given.target) return door.submit();
   renewed = true; // no polling behind the back of a page that is being left
@@ -44,4 +45,4 @@ if (door) {
   });
 }
 if (facts.scene === "called") document.querySelector("h1").focus(); // the only time that the focus is moved
-window.addEventListener("pageshow", (event) => event.persisted && location.replace(facts.url));
+window.addEventListener("pageshow", (event) => event.persisted && location.replace(address()));

@@ -20,10 +20,11 @@ document.documentElement.classList.add("js");
 
 // Loading again: always a GET, also when this page answered a POST, and never over something half typed.
 let renewed = false;
+const address = () => facts.url.replace(/([?&]ahead=)\d+/, (_, name) => name + ahead); // as shown: what is told never grows
 function renew() {
   if (renewed) return;
   const typed = Array.from(document.querySelectorAll("input:not([type=hidden]), select")).some((field) => field.value);
   if (typed) return tell("status", words.changed);
   renewed = true;
-  location.replace(facts.url);
+  location.replace(address());
 }

@@ -1,11 +1,28 @@
-// The place: its distance is only ever shown shrinking.
+// The place: its distance is only ever shown shrinking, also when the page is loaded again.
 const progress = byId("progress");
 const start = { ahead: facts.ahead, ratio: progress ? progress.value : 0 };
 let ahead = facts.ahead;
 let wait = "";
+const memory = "antrean-ahead-" + facts.event + "-" + facts.slot;
+function remembered() {
+  try {
+    const [shown, ticket] = sessionStorage.getItem(memory).split(" ");
+    return ticket === facts.ticket ? Number(shown) : Infinity;
+  } catch (nothing) {
+    return Infinity; // or no storage at all
+  }
+}
+function remember() {
+  try {
+    sessionStorage.setItem(memory, ahead + " " + facts.ticket);
+  } catch (full) {
+    return; // the links of the page carry it too
+  }
+}
 function showPlace(distance) {
   if (ahead === null) return renew();
   ahead = Math.min(ahead, distance);
+  if (facts.ticket) remember();
   const place = number(ahead + 1);
   tell("place", place);
   tell("ahead", number(ahead));
@@ -26,6 +43,7 @@ function showAge(seconds) {
   if (!stale.hidden) tell("stale", fill(words.stale, { time: ageText(seconds) }));
 }
 const spoken = () => fill(wait ? words.spoken : words.spoken_place, { place: number(ahead + 1), time: wait });
+if (ahead !== null && facts.ticket) showPlace(remembered());
 let lastSpoken = ahead;
 if (byId("spoken")) {
   setInterval(() => {

@@ -10,7 +10,7 @@ from math import inf
 from loadtests.checker.breaches import Breach, Judged
 from loadtests.checker.run import Run, Seat
 from loadtests.judges import Exceeded, Session, Spare, busiest, windows_exceeded
-from loadtests.lines import Effect, Op, Terms
+from loadtests.lines import Effect, Life, Op, Terms
 
 _FENCED_SECONDS = 1.0  # for so long two masters may admit after a failover
 
@@ -140,8 +140,14 @@ def _beyond(run: Run, whose: str, seats: list[Seat], quota: int) -> list[Breach]
         for seat in seats
     ]
     most, most_us = busiest(held)
-    spare = sum(terms.rate_per_second * life.lost_seconds for life in run.lives for terms in [run.terms_at(life.at)])
+    spare = sum(_forgotten(run.terms_at(life.at), life) for life in run.lives)
     if most <= int(quota + spare):
         return []
     at = run.at_us(most_us)
     return [Breach("A11", at, f"{most} seats of {whose} were taken at {run.clock(at)}, {quota} are there")]
+
+
+def _forgotten(terms: Terms, life: Life) -> float:
+    """How many admissions nobody knows of after a loss: those since the last look of a gateway that lived on."""
+    seconds = min(life.lost_seconds, terms.refresh_seconds) if life.seen else life.lost_seconds
+    return terms.rate_per_second * seconds

@@ -87,7 +87,7 @@ def _called_after(run: Run) -> Iterator[Breach]:
         if stay.identity != stay.who:
             continue
         done_at = completed.get(stay.identity)
-        called = [step for step in stay.told if step.state in ("called", "admitted")]
+        called = [step for step in (*stay.told, *stay.told_later) if step.state in ("called", "admitted")]
         if done_at is not None and called and called[-1].sent_at > done_at:
             at = called[-1].answered_at
             yield Breach("B4", at, f"{stay.who} had completed, and was told {called[-1].state} at {run.clock(at)}")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from operator import attrgetter
 from typing import Any
 
@@ -59,8 +60,14 @@ class Stay:
 
     @cached_property
     def told(self) -> list[Step]:
-        """Answers that told a state."""
-        return [step for step in self.steps if step.state]
+        """Answers that told a state while the place lived, and the one that told its end."""
+        over_at = inf if self.over is None else self.over.answered_at
+        return [step for step in self.steps if step.state and step.answered_at <= over_at]
+
+    @cached_property
+    def told_later(self) -> list[Step]:
+        """Answers that told a state after its end."""
+        return [] if self.over is None else [s for s in self.steps if s.state and s.answered_at > self.over.answered_at]
 
     @cached_property
     def claims(self) -> list[Step]:

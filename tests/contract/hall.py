@@ -10,11 +10,10 @@ from typing import Any
 
 from admission.core.applicant import ApplicantState, Trace, state_of
 from admission.core.line import START, Place
-from admission.core.quota import NOBODY
 from admission.core.record import EventRecord
 from admission.store.batch import Batcher
 from admission.store.keys import EventKeys
-from admission.store.protocol import Claimed, Entry, Holder, Joined, Snapshot
+from admission.store.protocol import Claimed, Entry, Holder, Joined, Proof, Snapshot
 from admission.store.redis import RedisStore
 from tests.samples import SLUG, make_entry, make_holder, make_record, tail
 from tests.servers import RedisServer
@@ -28,7 +27,7 @@ class Guest:
     joined: Joined
 
     @property
-    def number(self) -> tuple[str, int]:
+    def number(self) -> tuple[int, int]:
         """What must never be given twice."""
         return self.joined.epoch, self.joined.number
 
@@ -74,17 +73,33 @@ class Hall:
         """A guest as the last snapshot knows them."""
         return make_holder(guest.entry, guest.joined, self.seen, self.slug)
 
+    def at(self, life: int, rank: int) -> Place:
+        """A place in one life of the data, counted from 1; in one that is not known, behind all."""
+        segments = self.seen.line.segments
+        return Place(segments[life - 1].epoch if life <= len(segments) else 2**53, rank)
+
     def place(self, guest: Guest) -> Place:
         """A guest's place in the line."""
         return self.holder(guest).place
+
+    def proof(self, guest: Guest, flags: int = 0, at_us: int = 0) -> Proof:
+        """What a guest's ticket, or a journal, proves."""
+        place = self.seen.line.place(*guest.number) or Place(*guest.number)
+        session = guest.entry.session
+        return Proof(session, guest.entry.check, guest.entry.group, place, *guest.number, flags, at_us)
 
     async def call(self, people: int | None = None) -> Place:
         """Call the next people, or everybody; returns the mark."""
         await self.look()
         target = tail(self.seen) if people is None else self.seen.line.mark_after(people)
-        mark = await self.store.advance(self.slug, target)
+        mark = await self.advance(target)
         await self.look()
         return mark
+
+    async def advance(self, target: Place = START) -> Place:
+        """A tick of a worker, beside a gateway that answers."""
+        await self.store.attend(self.slug, "gateway", 0)
+        return await self.store.advance(self.slug, target)
 
     async def claim(self, guest: Guest) -> Claimed:
         """Claim admission."""
@@ -116,15 +131,14 @@ class Hall:
     async def state(self, guest: Guest) -> ApplicantState:
         """The state of a guest, as a poll would tell it."""
         await self.look()
-        place, group = self.place(guest), self.seen.groups.get(guest.entry.group, NOBODY)
-        return state_of(place, self.seen.line, await self.trace(guest), kept=group.keeps(place))
+        return state_of(self.place(guest), self.seen.line, await self.trace(guest))
 
     async def expire(self, server: RedisServer) -> None:
         """End the grace of everybody called: the open clock is data, and is moved on by one grace."""
         assert self.seen.record is not None
         grace_ms = self.seen.record.event.grace_seconds * 1000
         server.client.hincrby(self.keys.line, "open_ms", grace_ms + 1000)
-        await self.store.advance(self.slug, START)
+        await self.advance()
         await self.look()
 
     def lapse(self, server: RedisServer, guest: Guest, *, settled: bool = False) -> None:

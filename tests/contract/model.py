@@ -1,67 +1,85 @@
 """The verbs of a store on plain dictionaries: no Redis, no scripts, no time. What a store must agree with.
 
-Rate never binds here, sessions lapse and graces end when told to.
+Rate never binds here, sessions lapse and graces end when told to. There is no learning window: what comes back in one
+is shown by tests/contract/test_remember.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
 from admission.core.line import START, Place
 from admission.store.protocol import Entry, Holder
 
+Ticket = tuple[int, int]
+UNKNOWN: Ticket = (0, 0)
+
 
 @dataclass
 class Row:
     """What the index holds of one person."""
 
-    segment: int
-    number: int
+    ticket: Ticket
     check: bytes
     admitted: bool = False
     completed: bool = False
     left: bool = False
+    kept: bool = False
     group: str = ""
 
 
 @dataclass
 class Seen:
-    """The part of the line that a caller remembers, and folds in after a loss: epochs in turn, and their sizes."""
+    """The part of the line that a caller remembers, and gives back with each call: sizes by epoch, marks, totals."""
 
-    epochs: list[int] = field(default_factory=lambda: [0])
-    sizes: list[int] = field(default_factory=lambda: [0])
+    sizes: dict[int, int] = field(default_factory=dict)
     serving: Place = START
     expired: Place = START
+    open_ms: int = 0
     admitted: int = 0
     completed: int = 0
     running: set[bytes] = field(default_factory=set)
     reserved: dict[bytes, str] = field(default_factory=dict)
     lost: int = 0
     lost_sessions: int = 0
+    lost_of: Counter[str] = field(default_factory=Counter)
     group_completed: Counter[str] = field(default_factory=Counter)
-    kept: dict[str, tuple[Place, Place | None]] = field(default_factory=dict)
 
-    def size_of(self, epoch: int) -> int:
-        """People of an epoch; -1 for one that is not known."""
-        return self.sizes[self.epochs.index(epoch)] if epoch in self.epochs else -1
+    @property
+    def epoch(self) -> int:
+        """The one that issues numbers."""
+        return max(self.sizes, default=0)
 
     def lacks(self, other: Seen) -> bool:
         """Whether another has seen more."""
+        return any(self.sizes.get(epoch, -1) < size for epoch, size in other.sizes.items()) or self.less_than(other)
+
+    def less_than(self, other: Seen) -> bool:
+        """Whether a mark or a total is less."""
         return (
-            any(self.size_of(epoch) < size for epoch, size in zip(other.epochs, other.sizes, strict=True))
-            or (self.serving < other.serving or self.expired < other.expired)
+            (self.serving < other.serving or self.expired < other.expired)
             or (self.admitted < other.admitted or self.completed < other.completed)
+            or self.open_ms < other.open_ms
         )
 
+    def groups(self) -> set[str]:
+        """Those that have people on the site, or had."""
+        return {group for group in (*self.reserved.values(), *self.group_completed, *self.lost_of) if group}
 
-Copy = tuple[Seen, dict[bytes, Row], set[Place]]
+
+Copy = tuple[Seen, dict[bytes, Row], set[Place], int]
 
 
 @dataclass
 class Model:
-    """One event. `capacity`, `quota` and `groups` (the quotas of groups) as in its record."""
+    """One event. `capacity`, `quota` and `groups` (the quotas of groups) as in its record.
+
+    Args:
+        present: the epoch that issues numbers now.
+    """
 
     capacity: int
     quota: int | None
@@ -71,10 +89,14 @@ class Model:
     closed: bool = False
     line: Seen = field(default_factory=Seen)
     seen: Seen = field(default_factory=Seen)
-    other_saw: Seen = field(default_factory=lambda: Seen([], []))
+    other_saw: Seen = field(default_factory=Seen)
     rows: dict[bytes, Row] = field(default_factory=dict)
     settled: set[Place] = field(default_factory=set)
-    newest_epoch: int = 0
+    present: Callable[[], int] = lambda: 1
+    life: int = 1
+
+    def __post_init__(self) -> None:
+        self.begin_epoch()
 
     def look(self) -> None:
         """A snapshot: the caller remembers the line, unless it has less than they saw."""
@@ -83,11 +105,12 @@ class Model:
 
     def other_looks(self) -> None:
         """A snapshot of another caller."""
-        self.other_saw = deepcopy(self.line)
+        if not self.line.lacks(self.other_saw):
+            self.other_saw = deepcopy(self.line)
 
     def tail(self) -> Place:
         """The last place of the line."""
-        return Place(len(self.line.sizes) - 1, self.line.sizes[-1])
+        return Place(self.line.epoch, self.line.sizes[self.line.epoch])
 
     def _ended(self, session: bytes, row: Row) -> bool:
         if row.completed:
@@ -96,62 +119,58 @@ class Model:
             return True
         if row.admitted:
             return session not in self.line.running
-        place = Place(row.segment, row.number)
-        return place <= self.line.expired and not self._kept(row.group, place)
-
-    def _kept(self, group: str, place: Place) -> bool:
-        after, upto = self.line.kept.get(group, (place, None))
-        return after < place and (upto is None or place <= upto)
+        return not row.kept and Place(*row.ticket) <= self.line.expired
 
     def taken(self, group: str) -> int:
         """Seats of a group that are not free."""
-        return self.line.group_completed[group] + list(self.line.reserved.values()).count(group)
-
-    def tick(self) -> None:
-        """What every step of the mark begins with: graces stand in groups that are full."""
-        for group, quota in self.groups.items():
-            after, upto = self.line.kept.get(group, (None, Place(0, 0)))
-            if self.taken(group) >= quota:
-                self.line.kept[group] = (self.line.expired if after is None else after, None)
-            elif after is not None and upto is None:
-                self.line.kept[group] = (after, self.line.serving)
+        held = list(self.line.reserved.values()).count(group)
+        return self.line.group_completed[group] + held + self.line.lost_of[group]
 
     def join(self, entry: Entry) -> tuple[int, int, bool]:
-        """Segment, number, and whether this browser had it already."""
+        """Epoch, number, and whether this browser had it already."""
         row = self.rows.get(entry.session) if entry.session else None
         alive = row is not None and not self._ended(entry.session, row)
         if row is not None and alive and row.check == entry.check and any(entry.check):
-            return row.segment, row.number, True
-        self.line.sizes[-1] += 1
-        segment, number = len(self.line.sizes) - 1, self.line.sizes[-1]
+            return *row.ticket, True
+        self.line.sizes[self.line.epoch] += 1
+        ticket = self.line.epoch, self.line.sizes[self.line.epoch]
         if entry.session and not alive:
-            self.rows[entry.session] = Row(segment, number, entry.check, group=entry.group)
-        return segment, number, False
+            self.rows[entry.session] = Row(ticket, entry.check, group=entry.group)
+        return *ticket, False
 
     def _mine(self, holder: Holder) -> Row | None:
         row = self.rows.get(holder.session)
-        mine = row is not None and (row.segment, row.number) == (holder.segment, holder.number)
-        return row if mine else None
+        return row if row is not None and row.ticket == (holder.epoch, holder.number) else None
+
+    @staticmethod
+    def _goes_before(holder: Holder, row: Row) -> bool:
+        return holder.epoch < row.ticket[0] and not row.admitted and not row.completed
 
     def claim(self, holder: Holder) -> tuple[str, bool]:
         """Problem, and whether the session ran already."""
         row, mine = self.rows.get(holder.session), self._mine(holder)
-        if row is not None and mine is None and not self._ended(holder.session, row):
+        others = row is not None and mine is None and not self._goes_before(holder, row)
+        if others and row is not None and not self._ended(holder.session, row):
             return "identity-in-line", False
         if mine and mine.completed:
             return "completed", False
         if mine and mine.admitted and not mine.left and holder.session in self.line.running:
             return "", True
-        if holder.place in self.settled:
+        kept = bool(mine and mine.kept)
+        if (mine and mine.left) or (holder.place in self.settled and not kept):
             return "session-lapsed" if mine and mine.admitted and not mine.left else "left", False
-        problem = self._event_problem(holder.group) or self._place_problem(holder) or self._door_problem()
-        if problem:
+        if problem := self._event_problem(holder.group) or self._place_problem(holder, kept=kept):
             return problem, False
+        ticket = holder.epoch, holder.number
+        if self._door_is_busy():
+            if not kept:
+                self.rows[holder.session] = Row(ticket, holder.check, kept=True, group=holder.group)
+            return "door-busy", False
         self.line.running.add(holder.session)
         self.line.reserved[holder.session] = holder.group
         self.settled.add(holder.place)
         self.line.admitted += 1
-        self.rows[holder.session] = Row(holder.segment, holder.number, holder.check, admitted=True, group=holder.group)
+        self.rows[holder.session] = Row(ticket, holder.check, admitted=True, group=holder.group)
         return "", False
 
     def _event_problem(self, group: str) -> str:
@@ -165,16 +184,15 @@ class Model:
             return "event-paused"
         return "group-full" if group in self.groups and self.taken(group) >= self.groups[group] else ""
 
-    def _place_problem(self, holder: Holder) -> str:
+    def _place_problem(self, holder: Holder, *, kept: bool) -> str:
         if holder.place > self.line.serving:
             return "not-called"
-        over = holder.place <= self.line.expired and not self._kept(holder.group, holder.place)
-        return "grace-over" if over else ""
+        return "grace-over" if holder.place <= self.line.expired and not kept else ""
 
-    def _door_problem(self) -> str:
+    def _door_is_busy(self) -> bool:
         taken = self.line.completed + len(self.line.reserved) + self.line.lost
         reserved = self.quota is not None and taken >= self.quota
-        return "door-busy" if reserved or len(self.line.running) + self.line.lost_sessions >= self.capacity else ""
+        return reserved or len(self.line.running) + self.line.lost_sessions >= self.capacity
 
     def leave(self, holder: Holder) -> str:
         """Problem, or '' when left."""
@@ -186,18 +204,27 @@ class Model:
         self.settled.add(holder.place)
         return ""
 
+    def _found(self, group: str) -> None:
+        """A session that was lost is known again, or known to be over."""
+        self.line.lost = max(0, self.line.lost - 1)
+        self.line.lost_sessions = max(0, self.line.lost_sessions - 1)
+        if group:
+            self.line.lost_of[group] = max(0, self.line.lost_of[group] - 1)
+
     def report(self, kind: str, session: bytes) -> str:
         """Result of one report."""
         row, ran = self.rows.get(session), session in self.line.running
         if kind == "heartbeat":
             return self._renew(session, row)
+        if row is None and not ran:
+            self._found("")
         if self.line.reserved.get(session) in ("", row.group if row else ""):
             self.line.reserved.pop(session)
         self.line.running.discard(session)
         if row and row.completed:
             return "repeated"
         if kind == "completed":
-            row = self.rows.setdefault(session, Row(0, 0, bytes(6)))
+            row = self.rows.setdefault(session, Row(UNKNOWN, bytes(6)))
             row.admitted = row.completed = True
             self.line.completed += 1
             self.line.group_completed[row.group] += 1
@@ -216,21 +243,48 @@ class Model:
         if not admitted and self.line.lost_sessions and session not in self.line.running:
             self.line.running.add(session)
             self.line.reserved.setdefault(session, "")
+            self._found("")
         if session in self.line.running:
             return "heartbeat"
         if row and row.left:
             return "repeated"
         return "late" if admitted else "unknown"
 
+    def remember(self, session: bytes, check: bytes, group: str, ticket: Ticket) -> None:
+        """What a ticket proves: its number, and its row unless another one stands."""
+        epoch, number = ticket
+        unheard = self.line.sizes.get(epoch, -1) < number
+        if unheard and epoch >= self.line.epoch:
+            self.line.sizes[epoch] = number
+            self.begin_epoch()
+        self.line.sizes[epoch] = max(self.line.sizes.get(epoch, 0), number)
+        if not session:
+            return
+        row = self.rows.get(session)
+        kept = unheard and Place(*ticket) <= self.line.serving
+        if row is None or (row.ticket == UNKNOWN):
+            flags = row or Row(ticket, check)
+            self.rows[session] = Row(ticket, check, flags.admitted, flags.completed, flags.left, kept, group)
+        elif row.ticket == ticket:
+            row.kept = row.kept or kept
+        elif not row.completed and (
+            (ticket > row.ticket and self._ended(session, row))
+            or (
+                ticket < row.ticket
+                and epoch < row.ticket[0]
+                and not row.admitted
+                and Place(*ticket) not in self.settled
+            )
+        ):
+            self.rows[session] = Row(ticket, check, kept=kept, group=group)
+
     def advance(self, target: Place) -> Place:
         """Where the mark stands then."""
-        self.tick()
         self.line.serving = max(self.line.serving, min(target, self.tail()))
         return self.line.serving
 
     def expire(self) -> None:
         """The grace of everybody called ends."""
-        self.tick()
         self.line.expired = max(self.line.expired, self.line.serving)
 
     def lapse(self, session: bytes) -> None:
@@ -239,50 +293,58 @@ class Model:
 
     def copy(self) -> Copy:
         """What a copy of Redis' data holds."""
-        return deepcopy((self.line, self.rows, self.settled))
+        return deepcopy((self.line, self.rows, self.settled, self.life))
 
     def come_back(self, copy: Copy | None = None) -> None:
         """Redis comes back with the data of a copy, None: with nothing."""
-        self.line, self.rows, self.settled = deepcopy(copy or (Seen([], []), {}, set()))
+        self.line, self.rows, self.settled, self.life = deepcopy(copy or (Seen(), {}, set(), 0))
 
-    def fold(self, seen: Seen) -> bool:
-        """A caller folds in what it saw: every epoch in its turn, since nobody joins before all have done so.
+    def call_by(self, seen: Seen, life: int) -> None:
+        """What every call begins with: its caller gives back what it saw; another life begins if anything went back.
 
-        Returns: whether epochs came in.
+        Args:
+            life: of the server.
         """
-        known = len(self.line.epochs)
+        here = self.line
+        same = here.epoch == seen.epoch
+        went_back = self.life != life or here.epoch < seen.epoch
+        if went_back or (same and (here.sizes[here.epoch] < seen.sizes[seen.epoch] or here.less_than(seen))):
+            self.merge(seen)
+            self.life = life
+            self.begin_epoch()
+        elif not same and seen.sizes:
+            self.merge(seen)
+
+    def merge(self, seen: Seen) -> None:
+        """Segments, marks and totals of both; sessions that are not known any more count until they must have ended."""
         here, seen = self.line, deepcopy(seen)
         unknown = max(0, seen.admitted - here.admitted)
+        held = Counter(seen.reserved.values()) + seen.lost_of
         if unknown:
             here.lost = min(len(seen.reserved) + seen.lost, here.lost + unknown)
             here.lost_sessions = min(len(seen.running) + seen.lost_sessions, here.lost_sessions + unknown)
-        held = Counter(seen.reserved.values())
-        for group in seen.group_completed.keys() | held.keys():
-            forgotten = max(0, seen.group_completed[group] - here.group_completed[group])
-            here.group_completed[group] += forgotten + min(held[group], unknown)
-        for group, (after, upto) in seen.kept.items():
-            known_after, known_upto = here.kept.get(group, (after, upto))
-            stands = None if upto is None or known_upto is None else max(upto, known_upto)
-            here.kept[group] = min(after, known_after), stands
-        epochs = sorted({*here.epochs, *seen.epochs})
-        here.sizes = [max(here.size_of(epoch), seen.size_of(epoch)) for epoch in epochs]
-        here.epochs = epochs
+            for group in seen.groups():
+                here.lost_of[group] = min(held[group], here.lost_of[group] + unknown)
+        for group in seen.groups():
+            here.group_completed[group] = max(here.group_completed[group], seen.group_completed[group])
+        for epoch, size in seen.sizes.items():
+            here.sizes[epoch] = max(here.sizes.get(epoch, 0), size)
         here.serving, here.expired = max(here.serving, seen.serving), max(here.expired, seen.expired)
         here.admitted, here.completed = max(here.admitted, seen.admitted), max(here.completed, seen.completed)
-        return len(here.epochs) > known
+        here.open_ms = max(here.open_ms, seen.open_ms)
 
     def begin_epoch(self) -> None:
-        """Numbers count from 1 again, in an epoch of another life."""
-        self.newest_epoch += 1
-        self.line.epochs.append(self.newest_epoch)
-        self.line.sizes.append(0)
+        """Numbers count from 1 again, in an epoch after all others; which one, the store chooses."""
+        epoch = self.present()
+        assert epoch > self.line.epoch
+        self.line.sizes[epoch] = 0
 
     def unclaimed(self) -> int:
         """People called, in grace, who neither claimed nor left."""
         called = {
-            Place(segment, rank + 1)
-            for segment, size in enumerate(self.line.sizes)
+            Place(epoch, rank + 1)
+            for epoch, size in self.line.sizes.items()
             for rank in range(size)
-            if self.line.expired < Place(segment, rank + 1) <= self.line.serving
+            if self.line.expired < Place(epoch, rank + 1) <= self.line.serving
         }
         return len(called - self.settled)

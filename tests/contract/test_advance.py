@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from admission.core.calling import Sample, decide
-from admission.core.line import Place
+from admission.core.line import START, Place
 from admission.store.protocol import Snapshot
 from admission.store.redis import RedisStore
 from loadtests.judges import overshot, steps_back, windows_exceeded
@@ -21,7 +21,7 @@ from tests.servers import RedisServer
 async def test_the_mark_never_goes_back(store: RedisStore) -> None:
     hall = await Hall(store).open()
     await hall.join_all(range(1, 21))
-    marks = [await store.advance(hall.slug, Place(0, rank)) for rank in (5, 3, 0, 12, 12, 1, 20, 7)]
+    marks = [await hall.advance(hall.at(1, rank)) for rank in (5, 3, 0, 12, 12, 1, 20, 7)]
     assert steps_back(marks) == []
     assert [mark.rank for mark in marks] == [5, 5, 5, 12, 12, 12, 20, 20]
 
@@ -29,20 +29,20 @@ async def test_the_mark_never_goes_back(store: RedisStore) -> None:
 async def test_the_mark_never_passes_the_tail_so_that_idle_time_stores_nobody(store: RedisStore) -> None:
     hall = await Hall(store).open()
     await hall.join_all(range(1, 4))
-    targets = [Place(0, 1_000_000), Place(7, 1), Place(0, 3)]
-    marks = [await store.advance(hall.slug, target) for target in targets]
-    assert overshot(marks, targets=targets, tail=Place(0, 3)) == []
+    targets = [hall.at(1, 1_000_000), hall.at(7, 1), hall.at(1, 3)]
+    marks = [await hall.advance(target) for target in targets]
+    assert overshot(marks, targets=targets, tail=hall.at(1, 3)) == []
     newcomer = await hall.join(4)
     await hall.look()
     assert (await hall.claim(newcomer)).problem == "not-called"
 
 
 async def test_a_mark_past_the_tail_would_be_noticed(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, "math.min(tonumber(ARGV[3]), tail)", "tonumber(ARGV[3])", "advance")
+    plant(monkeypatch, "ARGV[2] < tail and ARGV[2] or tail", "ARGV[2]", "advance")
     hall = await Hall(store).open()
     await hall.join_all(range(1, 4))
-    marks = [await store.advance(hall.slug, Place(0, 1_000_000))]
-    assert overshot(marks, targets=[Place(0, 1_000_000)], tail=Place(0, 3)) != []
+    marks = [await hall.advance(hall.at(1, 1_000_000))]
+    assert overshot(marks, targets=[hall.at(1, 1_000_000)], tail=hall.at(1, 3)) != []
 
 
 async def workers_at_once(store: RedisStore, server: RedisServer, make_store, workers: int) -> tuple[list[Place], Hall]:
@@ -65,16 +65,17 @@ async def test_many_workers_call_no_more_than_one(
     store: RedisStore, redis_server: RedisServer, make_store, workers: int
 ) -> None:
     marks, hall = await workers_at_once(store, redis_server, make_store, workers)
-    assert overshot(marks, targets=[Place(0, 10)], tail=tail(hall.seen)) == []
-    assert hall.seen.line.serving == Place(0, 10)
+    assert overshot(marks, targets=[hall.at(1, 10)], tail=tail(hall.seen)) == []
+    assert hall.seen.line.serving == hall.at(1, 10)
 
 
 async def test_a_relative_mark_would_be_noticed(
     store: RedisStore, redis_server: RedisServer, make_store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "math.min(tonumber(ARGV[3]), tail)", "math.min(serving + tonumber(ARGV[3]), tail)", "advance")
+    relative = "text(string.sub(ARGV[2], 1, 16), rank_of(line.serving) + rank_of(ARGV[2]))"
+    plant(monkeypatch, "ARGV[2] < tail and ARGV[2] or tail", relative, "advance")
     marks, hall = await workers_at_once(store, redis_server, make_store, 3)
-    assert overshot(marks, targets=[Place(0, 10)], tail=tail(hall.seen)) != []
+    assert overshot(marks, targets=[hall.at(1, 10)], tail=tail(hall.seen)) != []
 
 
 @pytest.mark.promise("A1", "A3")
@@ -109,8 +110,8 @@ async def test_the_decision_keeps_three_seconds_of_rate_called_and_unclaimed(sto
     for _ in range(5):
         seen = await hall.look()
         decision = decide(Sample(True, 10.0, seen.line.waiting, seen.unclaimed, seen.unclaimed))
-        await store.advance(hall.slug, seen.line.mark_after(decision.people))
-    assert (await hall.look()).line.serving == Place(0, 30)
+        await hall.advance(seen.line.mark_after(decision.people))
+    assert (await hall.look()).line.serving == hall.at(1, 30)
 
 
 async def test_who_answered_is_told_between_marks(store: RedisStore, redis_server: RedisServer) -> None:
@@ -119,10 +120,10 @@ async def test_who_answered_is_told_between_marks(store: RedisStore, redis_serve
     redis_server.client.hset(hall.keys.line, "life", "another")
     guests += await hall.join_all(range(11, 21))
     await hall.call()
-    assert await store.answered(hall.slug, [Place(0, 0), Place(1, 10)]) == [0]
+    assert await store.answered(hall.slug, [START, hall.at(2, 10)]) == [0]
     await hall.claim_all([guests[0], guests[4], guests[9], guests[10]])
     await hall.leave(guests[19])
-    marks = [Place(0, 0), Place(0, 4), Place(0, 4), Place(1, 5), Place(1, 10)]
+    marks = [START, hall.at(1, 4), hall.at(1, 4), hall.at(2, 5), hall.at(2, 10)]
     assert await store.answered(hall.slug, marks) == [1, 0, 3, 1]
     assert await store.answered(hall.slug, []) == await store.answered(hall.slug, marks[:1]) == []
 

@@ -17,14 +17,14 @@ async def test_the_last_word_of_each_gateway_counts(store: RedisStore) -> None:
     hall = await Hall(store).open()
     assert await heard(hall) == 0
     for who, people in (("one", 5), ("two", 7), ("one", 3)):
-        await store.note_door(hall.slug, who, people)
+        await store.attend(hall.slug, who, people)
     assert await heard(hall) == 10
-    await store.note_door(hall.slug, "two", 0)
+    await store.attend(hall.slug, "two", 0)
     assert await heard(hall) == 3
 
 
 async def test_who_has_fallen_silent_counts_no_more(store: RedisStore) -> None:
     hall = await Hall(store).open()
-    await store.note_door(hall.slug, "one", 5)
+    await store.attend(hall.slug, "one", 5)
     assert await heard(hall, DOOR_SECONDS - 0.5) == 5
     assert await heard(hall, DOOR_SECONDS + 0.5) == 0

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
+import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 
-from admission.core.errors import StoreUnavailable
 from admission.core.line import Place
+from admission.store.protocol import Found
 from admission.store.redis import RedisStore
 from admission.store.restore import Restorer
 from loadtests.judges import duplicates, steps_back, windows_exceeded
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
+from tests.eventually import eventually
 from tests.servers import FLAVOURS, RedisServer
 
-NO_EPOCH = (
-    "line.epoch = string.format('%013.0f-%s', math.max(math.floor(now_us / 1000), newest_ms + 1),",
-    "line.epoch = string.format('%.0s0000000000000-none%.0s', '',",
-)
-MUTATING = ("put_event", "join", "claim", "advance", "leave", "report", "rebind")
+NO_EPOCH = ("math.max(now, tonumber(newest) + 1)", "1")
+MUTATING = ("put_event", "join", "claim", "advance", "leave", "report", "rebind", "attend", "remember")
 
 
 def restart(server: RedisServer) -> None:
@@ -119,7 +116,7 @@ async def test_a_restart_with_data_keeps_people_marks_and_sessions(make_server, 
     assert (await hall.join(2)).number == called.number
     newcomer = await hall.join(4)
     await hall.look()
-    assert newcomer.joined.number == 1 and hall.place(newcomer) == Place(1, 1)
+    assert newcomer.joined.number == 1 and hall.place(newcomer) == hall.at(2, 1)
     assert hall.seen.line.ahead(hall.place(newcomer)) == 1
 
 
@@ -132,7 +129,7 @@ async def test_hundreds_of_calls_after_a_restart_open_exactly_one_epoch(make_ser
     await asyncio.to_thread(restart, server)
     answers = await asyncio.gather(
         *(hall.join() for hall in halls * 60),
-        *(hall.store.advance(hall.slug, Place(0, 10)) for hall in halls * 5),
+        *(hall.advance(hall.at(1, 10)) for hall in halls * 5),
     )
     joined = [answer for answer in answers if isinstance(answer, Guest)]
     assert len({guest.joined.epoch for guest in joined}) == 1
@@ -152,9 +149,9 @@ async def test_the_mark_and_the_totals_survive_the_loss_of_all_data(
     redis_server.client.flushall()
     await hall.put(before.record)
     after = hall.seen
-    assert (after.line.serving, after.admitted, after.completed) == (Place(0, 6), 2, 1)
+    assert (after.line.serving, after.admitted, after.completed) == (hall.at(1, 6), 2, 1)
     assert after.line.segments[0] == before.line.segments[0]
-    assert [hall.place(guest) for guest in guests] == [Place(0, rank) for rank in range(1, 11)]
+    assert [hall.place(guest) for guest in guests] == [hall.at(1, rank) for rank in range(1, 11)]
     assert (await hall.claim(guests[5])).problem in ("", "door-busy")
     assert (await hall.claim(guests[6])).problem == "not-called"
 
@@ -177,13 +174,13 @@ async def test_a_look_at_what_redis_lost_makes_a_store_forget_nothing(
         redis_server.client.hset(hall.keys.line, "life", "another")
     for _ in range(3):
         seen = await hall.look()
-        assert (seen.line.serving, seen.line.ahead(hall.place(guests[9]))) == (Place(0, 6), ahead)
+        assert (seen.line.serving, seen.line.ahead(hall.place(guests[9]))) == (hall.at(1, 6), ahead)
     await hall.put(before.record)
     late = await hall.join(11)
     await hall.look()
     assert [segment.size for segment in hall.seen.line.segments] == [10, 1]
     assert steps_back([hall.place(guest) for guest in (*guests, late)]) == []
-    assert hall.seen.line.serving == Place(0, 6)
+    assert hall.seen.line.serving == hall.at(1, 6)
 
 
 async def test_a_ticket_of_a_lost_life_admits_with_the_same_session(
@@ -228,8 +225,8 @@ async def test_a_store_that_never_saw_the_line_continues_it_when_the_data_is_the
     stranger = Hall(make_store(server.url))
     newcomer = await stranger.join(6)
     await stranger.look()
-    assert [stranger.place(guest) for guest in guests] == [Place(0, rank) for rank in range(1, 6)]
-    assert stranger.place(newcomer) == Place(1, 1)
+    assert [stranger.place(guest) for guest in guests] == [hall.at(1, rank) for rank in range(1, 6)]
+    assert stranger.place(newcomer) == stranger.at(2, 1)
 
 
 async def test_a_line_older_than_what_a_caller_saw_is_another_life(
@@ -279,8 +276,12 @@ VERBS: dict[str, Verb] = {
     "claim": lambda hall, guest: hall.claim(guest),
     "leave": lambda hall, guest: hall.leave(guest),
     "report": lambda hall, guest: hall.report("completed", guest),
-    "advance": lambda hall, guest: hall.store.advance(hall.slug, Place(0, 1)),
-    "rebind": lambda hall, guest: hall.store.rebind(hall.slug, guest.entry.session, 1, b"sixsix"),
+    "advance": lambda hall, guest: hall.advance(hall.at(1, 1)),
+    "rebind": lambda hall, guest: hall.store.rebind(
+        hall.slug, guest.entry.session, Found(*guest.number, ""), b"sixsix"
+    ),
+    "attend": lambda hall, guest: hall.store.attend(hall.slug, "gateway", 0),
+    "remember": lambda hall, guest: hall.store.remember(hall.slug, [hall.proof(guest)]),
     "put_event": lambda hall, guest: hall.put(hall.seen.record),
 }
 
@@ -336,92 +337,87 @@ async def test_who_saw_less_may_put_the_line_back_first(story: Story, first: str
         assert await Restorer(story.better.store).restore(seen.record, seen)
     late = await story.better.join(16)
     seen = await story.better.look()
-    assert [segment.size for segment in seen.line.segments] == [10, 5, 0, 1]
+    assert [segment.size for segment in seen.line.segments] == [10, 5, 1]
     assert story.places() == before and steps_back(story.places(late)) == []
-    assert (seen.line.serving, seen.admitted, seen.sessions) == (Place(0, 2), 2, 2)
+    assert (seen.line.serving, seen.admitted, seen.sessions) == (story.better.at(1, 2), 2, 2)
     assert (await story.worse.look()).line == seen.line
     assert not seen.outdated
 
 
-@pytest.mark.promise("B10")
-async def test_a_lost_epoch_comes_in_behind_who_joined_meanwhile(story: Story) -> None:
-    """Rows name segments by position, so those who came first stay where they are; everybody else keeps a place."""
+@pytest.mark.promise("B1", "B10")
+async def test_a_lost_epoch_comes_in_before_those_who_joined_meanwhile(story: Story) -> None:
+    """Others began the line while who saw more of it was cut off: nobody's place changes by what they bring back."""
     await story.worse.put(story.worse.seen.record)
     meanwhile = await story.worse.join_all(range(21, 24))
     seen = await story.better.look()
     await Restorer(story.better.store).restore(seen.record, seen)
     late = await story.better.join(16)
     seen = await story.better.look()
-    assert [segment.size for segment in seen.line.segments] == [10, 3, 5, 1]
-    places = [story.better.place(guest) for guest in (*story.guests[:10], *meanwhile, *story.guests[10:], late)]
+    assert [segment.size for segment in seen.line.segments] == [10, 5, 4]
+    places = [story.better.place(guest) for guest in (*story.guests, *meanwhile, late)]
     assert steps_back(places) == [] and duplicates(places) == []
-    assert not seen.outdated and (seen.line.serving, seen.sessions) == (Place(0, 2), 2)
+    assert not seen.outdated and (seen.line.serving, seen.sessions) == (story.better.at(1, 2), 2)
     assert [(await story.worse.join(person)).number for person in range(21, 24)] == [one.number for one in meanwhile]
 
 
-async def test_a_mark_in_a_lost_epoch_calls_nobody_who_joined_meanwhile(make_store, redis_server: RedisServer) -> None:
-    better, worse = Hall(make_store(redis_server.url)), Hall(make_store(redis_server.url))
-    await (await better.open()).join(1)
-    await worse.look()
-    redis_server.client.hset(better.keys.line, "life", "another")
-    await better.join_all(range(2, 7))
-    assert await better.call() == Place(1, 5)
-    redis_server.client.flushall()
-    await worse.put(worse.seen.record)
-    meanwhile = await worse.join_all(range(11, 14))
-    assert (await better.put(better.seen.record)).version == 1
-    assert [segment.size for segment in better.seen.line.segments] == [1, 3, 5, 0]
-    assert better.seen.line.serving == Place(1, 0) and not better.seen.outdated
-    await worse.look()
-    assert {(await worse.claim(guest)).problem for guest in meanwhile} == {"not-called"}
-
-
-async def places_hold_by_position(story: Story) -> None:
-    """Three people joined where this process believes that its lost epoch stands."""
+@pytest.mark.promise("B2")
+async def test_two_who_began_the_line_apart_gave_no_number_twice(story: Story) -> None:
+    """An older copy under the same process, and two callers that know of different lives."""
     await story.worse.put(story.worse.seen.record)
-    meanwhile = await story.worse.join_all(range(21, 24))
-    await story.worse.look()
-    lost = story.guests[12]
-    with suppress(StoreUnavailable):
-        await story.better.leave(lost)
+    apart = await story.worse.join_all(range(21, 26))
+    story_of_the_other = await story.better.join_all(range(31, 36))
     await story.better.look()
-    await story.better.look()
-    await story.better.call()
-    await story.worse.look()
-    assert [(await story.worse.state(guest)).value for guest in meanwhile] == ["called"] * 3
-    assert await story.better.leave(lost) == ""
-    assert (await story.better.state(lost)).value == "left"
-    found = await story.better.store.find(story.better.slug, story.worse.holder(meanwhile[1]).session)
-    assert found is not None and (found.epoch, found.number) == meanwhile[1].number
+    everybody = [*story.guests, *apart, *story_of_the_other]
+    assert duplicates(guest.number for guest in everybody) == []
+    assert duplicates(story.better.place(guest) for guest in everybody) == []
 
 
-@pytest.mark.promise("B10")
-async def test_a_process_that_sees_places_at_old_positions_touches_none(story: Story) -> None:
-    await places_hold_by_position(story)
-
-
-async def test_a_place_at_an_old_position_would_be_noticed(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, "and NAMES_PLACES[VERB] then", "and false then", "leave")
-    with pytest.raises(AssertionError):
-        await places_hold_by_position(story)
-
-
-async def test_lost_epochs_come_in_in_their_order_around_one_that_stands(
-    make_store: Callable[[str], RedisStore], redis_server: RedisServer
+@pytest.mark.promise("B1", "B2")
+@pytest.mark.parametrize("what", ["size", "open_ms", "admitted"])
+async def test_what_goes_back_under_the_same_process_is_another_life(
+    store: RedisStore, redis_server: RedisServer, what: str
 ) -> None:
-    """Four epochs were seen; the first and the third stand, and nobody is in the third."""
-    better, worse = Hall(make_store(redis_server.url)), Hall(make_store(redis_server.url))
-    guests = await (await better.open()).join_all(range(1, 6))
-    await worse.look()
-    for first in (11, 21, 31):
-        redis_server.client.hset(better.keys.line, "life", "another")
-        guests += await better.join_all(range(first, first + 5))
-    await better.look()
-    before, epochs = [better.place(guest) for guest in guests], [each.epoch for each in better.seen.line.segments]
-    redis_server.client.flushall()
-    await worse.put(worse.seen.record)
-    stands = json.dumps([[epochs[0], "first_come", 5], [epochs[2], "first_come", 0]])
-    redis_server.client.hset(better.keys.line, "segments", stands)
-    await better.put(better.seen.record)
-    assert [each.epoch for each in better.seen.line.segments[:4]] == epochs
-    assert [better.place(guest) for guest in guests] == before and not better.seen.outdated
+    """A copy that somebody restores by hand changes neither run id nor replication id: what was seen tells."""
+    hall = await Hall(store).open()
+    guests = await hall.join_all(range(1, 6))
+    await hall.call(4)
+    await hall.claim_all(guests[:2])
+    await hall.look()
+    redis_server.client.hincrby(hall.keys.line, what, -1)
+    late = await hall.join(9)
+    await hall.look()
+    assert late.joined.epoch > guests[0].joined.epoch
+    assert (hall.seen.line.segments[0].size, hall.seen.line.serving, hall.seen.admitted) == (5, hall.at(1, 4), 2)
+
+
+@pytest.mark.promise("B2")
+async def test_a_master_that_was_the_replica_of_its_replica_is_another_life(make_server, make_store) -> None:
+    """The same process, an older copy: its replication id is another one."""
+    master, replica = make_server("redis"), make_server("redis")
+    hall = await Hall(make_store(master.url)).open()
+    await hall.join_all(range(1, 6))
+    await replicate(replica, master)
+    replica.client.replicaof("NO", "ONE")  # falls behind from now on
+    lost = await hall.join_all(range(6, 11))
+    await replicate(master, replica)
+    master.client.replicaof("NO", "ONE")
+    anew = await Hall(make_store(master.url)).join(20)
+    assert anew.joined.epoch > lost[0].joined.epoch
+    await hall.look()
+    assert [segment.size for segment in hall.seen.line.segments] in ([5, 1], [10, 1])
+
+
+async def replicate(replica: RedisServer, master: RedisServer) -> None:
+    """Make one server the replica of another, and wait until it has its data."""
+    master.client.config_set("repl-diskless-sync-delay", 0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    master.client.config_set("port", port)
+    replica.client.replicaof("127.0.0.1", port)
+
+    async def same() -> bool:
+        info = replica.client.info("replication")
+        return info.get("master_link_status") == "up" and replica.client.dbsize() == master.client.dbsize()
+
+    await eventually(same, within_seconds=20)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pytest
 
 from admission.core.errors import StoreUnavailable
-from admission.core.line import Place
 from admission.store.protocol import BATCH_LIMIT
 from admission.store.redis import RedisStore
 from loadtests.judges import duplicates
@@ -83,8 +82,8 @@ async def test_an_advance_whose_reply_was_lost_calls_nobody_extra(hall: Hall, pr
     await hall.join_all(range(1, 101))
     await hall.look()
     target = hall.seen.line.mark_after(5)
-    assert await persist(proxy, losses, lambda: hall.store.advance(hall.slug, target)) == Place(0, 5)
-    assert (await hall.look()).line.serving == Place(0, 5)
+    assert await persist(proxy, losses, lambda: hall.advance(target)) == hall.at(1, 5)
+    assert (await hall.look()).line.serving == hall.at(1, 5)
 
 
 @pytest.mark.promise("A4")
@@ -188,7 +187,7 @@ def every_verb(hall: Hall, guest: Guest) -> list[Callable[[], Awaitable[Any]]]:
         lambda: hall.leave(guest),
         lambda: hall.trace(guest),
         lambda: hall.report("completed", guest),
-        lambda: hall.store.advance(hall.slug, Place(0, 3)),
+        lambda: hall.advance(hall.at(1, 3)),
         lambda: hall.store.snapshot(hall.slug),
         lambda: hall.store.find(hall.slug, hall.holder(guest).session),
         lambda: hall.store.put_event(hall.seen.record),

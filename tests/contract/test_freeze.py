@@ -10,7 +10,7 @@ import pytest
 from admission.core.applicant import ApplicantState
 from admission.core.draw import Draw, DrawSource
 from admission.core.event import Order
-from admission.core.line import NOWHERE, Place
+from admission.core.line import DRAW, NOWHERE, Place
 from admission.core.record import EventRecord
 from admission.store.protocol import Holder
 from admission.store.redis import RedisStore
@@ -41,7 +41,7 @@ def drawn(size: int) -> Draw:
 def holder(hall: Hall, guest: Guest, place: Place) -> Holder:
     """A guest whose place the line does not tell."""
     session = guest.entry.session
-    return Holder(session, guest.entry.check, place, guest.joined.number, hall.seen.line.index(guest.joined.epoch))
+    return Holder(session, guest.entry.check, place, *guest.number)
 
 
 async def frozen(store: RedisStore) -> tuple[Hall, list[Guest]]:
@@ -58,9 +58,9 @@ async def test_whoever_comes_after_the_freeze_has_a_number_behind_the_draw(store
     hall, guests = await frozen(store)
     late = await hall.join_all(range(6, 9))
     await hall.look()
-    assert [(each.order, each.size) for each in hall.seen.line.segments] == [("drawn", 5), ("first_come", 3)]
+    assert [(each.drawn, each.size) for each in hall.seen.line.segments] == [(5, 5), (0, 3)]
     assert {guest.joined.epoch for guest in late}.isdisjoint(guest.joined.epoch for guest in guests)
-    assert hall.place(late[0]) == Place(1, 1)
+    assert hall.place(late[0]) == hall.at(2, 1)
     again = await hall.join(1)
     assert again.number == guests[0].number and again.joined.known
 
@@ -71,8 +71,8 @@ async def test_the_freeze_needs_nobody_and_comes_with_the_first_call_after_its_t
     await hall.join(1)
 
     async def is_frozen() -> bool:
-        await store.advance(hall.slug, hall.seen.line.mark_after(0))
-        return (await hall.look()).line.segments[0].order == "drawn"
+        await hall.advance(hall.seen.line.mark_after(0))
+        return (await hall.look()).line.frozen
 
     await eventually(is_frozen, within_seconds=10)
     assert [segment.size for segment in hall.seen.line.segments] == [1, 0]
@@ -86,7 +86,7 @@ async def test_a_postponement_after_the_freeze_never_freezes_again(store: RedisS
     await hall.put(record(4, 5))
     await hall.join(7)
     await hall.look()
-    assert [(each.order, each.size) for each in hall.seen.line.segments] == [("drawn", 5), ("first_come", 2)]
+    assert [(each.drawn, each.size) for each in hall.seen.line.segments] == [(5, 5), (0, 2)]
 
 
 @pytest.mark.promise("B9")
@@ -103,16 +103,12 @@ async def test_two_lives_of_the_data_are_drawn_together(make_server: ServerMaker
     await hall.put(record(3, 5))
     late = await hall.join(9)
     await hall.look()
-    assert [(each.order, each.size) for each in hall.seen.line.segments] == [
-        ("drawn", 3),
-        ("with", 2),
-        ("first_come", 1),
-    ]
-    assert hall.place(late) == Place(2, 1)
+    assert [(each.drawn, each.size) for each in hall.seen.line.segments] == [(3, 3), (2, 2), (0, 1)]
+    assert hall.place(late) == hall.at(3, 1)
     server.empty()
     await hall.put(record(4, 5))
     await hall.look()
-    assert [(each.order, each.size) for each in hall.seen.line.segments][:2] == [("drawn", 3), ("with", 2)]
+    assert [(each.drawn, each.size) for each in hall.seen.line.segments][:2] == [(3, 3), (2, 2)]
 
 
 @pytest.mark.promise("B9")
@@ -120,12 +116,12 @@ async def test_nobody_is_called_or_admitted_before_the_value_is_known(store: Red
     hall, guests = await frozen(store)
     await hall.put(record(3, -60))
     for _ in range(3):
-        await store.advance(hall.slug, hall.seen.line.mark_after(0))
-    claimed = await store.claim(hall.slug, [holder(hall, guests[0], Place(0, 1))])
+        await hall.advance(hall.seen.line.mark_after(0))
+    claimed = await store.claim(hall.slug, [holder(hall, guests[0], Place(DRAW, 1))])
     assert claimed[0].problem == "event-not-open"
     await hall.put(record(4, -60, drawn(5)))
     await hall.call()
-    assert (await store.claim(hall.slug, [holder(hall, guests[0], Place(0, 1))]))[0].problem == ""
+    assert (await store.claim(hall.slug, [holder(hall, guests[0], Place(DRAW, 1))]))[0].problem == ""
 
 
 async def test_a_place_left_before_its_draw_is_left(store: RedisStore) -> None:
@@ -133,7 +129,7 @@ async def test_a_place_left_before_its_draw_is_left(store: RedisStore) -> None:
     assert await store.leave(hall.slug, holder(hall, guests[0], NOWHERE)) == ""
     await hall.put(record(3, -60, drawn(5)))
     await hall.call()
-    assert (await store.claim(hall.slug, [holder(hall, guests[0], Place(0, 3))]))[0].problem == "left"
+    assert (await store.claim(hall.slug, [holder(hall, guests[0], Place(DRAW, 3))]))[0].problem == "left"
     again = await hall.join(1)
     assert again.joined.epoch != guests[0].joined.epoch
 
@@ -143,9 +139,9 @@ async def test_a_place_without_identity_that_was_left_before_its_draw_is_left(st
     await hall.put(record(1, 3600, identity=False))
     guest = await hall.join()
     await hall.look()
-    of_number = Holder(b"s" * 12, bytes(6), NOWHERE, guest.joined.number, 0)
+    of_number = Holder(b"s" * 12, bytes(6), NOWHERE, *guest.number)
     assert await store.leave(hall.slug, of_number) == ""
-    called = Holder(of_number.session, of_number.check, Place(0, 1), of_number.number, 0)
+    called = Holder(of_number.session, of_number.check, Place(DRAW, 1), *guest.number)
     assert (await store.look(hall.slug, [called]))[0].left
 
 
@@ -155,12 +151,12 @@ async def test_after_the_grace_of_a_drawn_place_its_tag_may_join_again(store: Re
     hall, guests = await frozen(store)
     await hall.put(record(3, -60, drawn(5), grace_seconds=5))
     await hall.call(3)
-    first = holder(hall, guests[0], Place(0, 3))
+    first = holder(hall, guests[0], Place(DRAW, 3))
     assert not await store.expire(hall.slug, first), "its grace goes on"
 
     async def over() -> bool:
-        await store.advance(hall.slug, hall.seen.line.serving)
-        return (await hall.look()).line.expired >= Place(0, 3)
+        await hall.advance(hall.seen.line.serving)
+        return (await hall.look()).line.expired >= Place(DRAW, 3)
 
     await eventually(over, within_seconds=15)
     assert (await hall.join(1)).number == guests[0].number, "nobody has told the index yet"
@@ -181,7 +177,7 @@ async def test_one_nik_has_one_entry_however_many_browsers_joined(store: RedisSt
     await hall.put(record(2, 5))
     await hall.put(record(3, -60, drawn(5)))
     await hall.call(5)
-    held, other = holder(hall, first, Place(0, 4)), holder(hall, second, Place(0, 1))
+    held, other = holder(hall, first, Place(DRAW, 4)), holder(hall, second, Place(DRAW, 1))
     (refused,) = await store.claim(hall.slug, [other])
     assert refused.problem == "identity-in-line"
     assert await store.leave(hall.slug, held) == ""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from admission.core.line import START, Place
+from admission.core.line import START
 from admission.store.redis import RedisStore
 from tests.contract.hall import Hall
 from tests.contract.planted import plant
@@ -21,7 +21,7 @@ async def tick(hall: Hall, server: RedisServer, since_ms: int) -> int:
     """One tick of a worker that was last heard `since_ms` ago; returns how far the open clock went."""
     server.client.hincrby(hall.keys.line, "ticked_us", -since_ms * 1000)
     before_ms = clock_of(server, hall)
-    await hall.store.advance(hall.slug, START)
+    await hall.advance(START)
     return clock_of(server, hall) - before_ms
 
 
@@ -120,11 +120,11 @@ async def deadlines_and_ends(hall: Hall, server: RedisServer, looks_every: int) 
     calls, ended_ms = list((await hall.look()).calls), dict[int, int]()
     for step in range(80):
         await tick(hall, server, 150)
-        mark = await hall.store.advance(hall.slug, Place(0, step + 1))
+        mark = await hall.advance(hall.at(1, step + 1))
         if step % looks_every == 0:
             calls += (await hall.look()).calls
         expired, open_ms = server.client.hmget(hall.keys.line, "expired", "open_ms")
-        for rank in range(1, int(expired) + 1):
+        for rank in range(1, int(expired[16:]) + 1):
             ended_ms.setdefault(rank, int(open_ms))
         assert mark.rank == min(30, step + 1)
     calls += (await hall.look()).calls
@@ -149,12 +149,12 @@ async def a_call_between_two_looks(hall: Hall, server: RedisServer) -> tuple[int
     calls = list((await hall.look()).calls)
     for rank, open_ms in ((1, 100), (2, 500), (3, 1200)):
         server.client.hset(hall.keys.line, "open_ms", open_ms)
-        await hall.store.advance(hall.slug, Place(0, rank))
+        await hall.advance(hall.at(1, rank))
         if rank != 2:
             calls += (await hall.look()).calls
     kept = server.client.zrange(hall.keys.calls, 0, -1, withscores=True)
-    told_ms = next(call.open_ms for call in calls if call.place >= Place(0, 2))
-    return told_ms, int(next(score for place, score in kept if int(place) >= 2))
+    told_ms = next(call.open_ms for call in calls if call.place >= hall.at(1, 2))
+    return told_ms, int(next(score for place, score in kept if int(place[16:]) >= 2))
 
 
 async def test_a_step_that_came_between_two_looks_is_told_all_the_same(

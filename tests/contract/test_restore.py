@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,16 @@ from admission.core.errors import StoreUnavailable
 from admission.data_dir import RecordFiles
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
-from admission.store.restore import PATIENCE_SECONDS, Restorer
+from admission.store.restore import Restorer
 from antrean.commands.events import put_settings
 from tests.contract.hall import Hall
 from tests.samples import SEAL, make_event, make_record
 from tests.servers import RedisServer
 
-RECORD = make_record()
+PATIENCE_SECONDS = 3
+DAY = timedelta(days=1)
+# It has just been created: nothing of it can have been lost before.
+RECORD = make_record(learning_seconds=PATIENCE_SECONDS).model_copy(update={"created_at": datetime.now(UTC) + DAY})
 
 
 class Clock:
@@ -49,7 +53,8 @@ async def test_who_saw_no_line_lets_others_put_it_back(
     store: RedisStore, newcomer: RedisStore, redis_server: RedisServer
 ) -> None:
     clock = Clock()
-    hall = await Hall(store).open()
+    hall = Hall(store)
+    await hall.put(RECORD)
     guests = await hall.join_all(range(1, 6))
     await hall.call(2)
     redis_server.client.flushall()
@@ -107,7 +112,7 @@ async def test_nobody_begins_a_line_in_an_empty_redis_without_the_record(
 async def test_a_file_that_is_put_meanwhile_waits_for_who_saw_the_line(
     store: RedisStore, newcomer: RedisStore, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    files, event = RecordFiles(tmp_path, SEAL), make_event()
+    files, event = RecordFiles(tmp_path, SEAL), make_event(learning_seconds=PATIENCE_SECONDS)
     made = await put_settings(store, files, event, b"w" * 32, "Sri")
     hall = Hall(store)
     guest = await hall.join(1)

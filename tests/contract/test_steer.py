@@ -91,7 +91,7 @@ async def test_one_worker_at_a_time_steers_and_the_next_one_takes_over(store: Re
 
 
 async def test_a_lease_that_fences_nobody_would_be_noticed(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch, "holder and holder ~= ARGV[3] or ", "", "steer")
+    plant(monkeypatch, "holder and holder ~= ARGV[2] or ", "", "steer")
     with pytest.raises(AssertionError):
         await test_one_worker_at_a_time_steers_and_the_next_one_takes_over(store)
 

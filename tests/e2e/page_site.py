@@ -25,6 +25,7 @@ class Site:
         html: the page at every GET of an event's address.
         current: the answer of `tickets/current`; an int is a bare status.
         status: the answer of `status`; likewise.
+        told: what polls said that the page showed of the people ahead.
         passes: answers of `passes`, as (status, headers, body), the last one repeated.
         in_flight: requests that a page has begun and that have not ended; filled by the test.
     """
@@ -35,6 +36,7 @@ class Site:
     status: dict[str, Any] | int = 404
     passes: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     in_flight: set[object] = field(default_factory=set)
     url: str = ""
 
@@ -45,6 +47,7 @@ class Site:
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """Every request ends here."""
         self.asked.append(f"{request.method} {request.path}")
+        self.told += request.headers.getall("Antrean-Ahead", [])
         if request.path.endswith("/passes"):
             status, headers, body = self.passes[0] if len(self.passes) == 1 else self.passes.pop(0)
             return web.json_response(body, status=status, headers=headers)

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 _PAUSE_SECONDS = 0.01
-_MOVED_BY_WORKERS = (b"open_ms", b"ticked_us", b"serving", b"expired")
+_MOVED_MEANWHILE = (b"open_ms", b"ticked_us", b"answered_us", b"serving", b"expired")
 # As fresh as in production, and no more: other processes want the cores too.
 _PACE = {"ANTREAN_TICK_SECONDS": "0.25", "ANTREAN_DRAIN_SECONDS": "0"}
 
@@ -162,9 +162,9 @@ class Deployment:
         self.processes.append(gateway)
         return gateway
 
-    def worker(self, **variables: str) -> Process:
-        """A worker process, not waited for."""
-        arguments = ["-m", "antrean.cli", "work", "--metrics-port", "0"]
+    def worker(self, *, module: str = "antrean.cli", **variables: str) -> Process:
+        """A worker process, not waited for; `module` is what runs in place of the command."""
+        arguments = ["-m", module, "work", "--metrics-port", "0"]
         worker = Process(self.folder, self._name("worker"), arguments, self._variables(variables))
         self.processes.append(worker)
         return worker
@@ -219,18 +219,18 @@ class Deployment:
         return key
 
     def contents(self, slug: str = "") -> dict[bytes, Any]:
-        """Everything that Redis holds (of an event), but for the clocks and marks that a worker moves meanwhile."""
+        """Everything that Redis holds (of an event), but for clocks, marks and doors, which move meanwhile."""
         keys = EventKeys(slug)
         pattern = keys.line.removesuffix("line").replace("{", "\\{") + "*" if slug else "*"
         found = self.server.client.scan_iter(pattern)
-        return {key: self._value(key) for key in found if not key.endswith(b":calls")}
+        return {key: self._value(key) for key in found if not key.endswith((b":calls", b":doors"))}
 
     def _value(self, key: bytes) -> Any:
         client = self.server.client
         kind: Any = client.type(key)
         if kind == b"hash":
             fields = client.hgetall(key)
-            return {name: value for name, value in fields.items() if name not in _MOVED_BY_WORKERS}
+            return {name: value for name, value in fields.items() if name not in _MOVED_MEANWHILE}
         if kind == b"zset":
             return client.zrange(key, 0, -1, withscores=True)
         if kind == b"stream":

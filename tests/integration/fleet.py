@@ -1,4 +1,4 @@
-"""Several gateways on one port and several workers, for tests of what stands around them."""
+"""Several gateways and several workers, for tests of what stands around them."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def _gateway(deployment: Deployment, port: int) -> Gateway:
 
 
 @asynccontextmanager
-async def fleet(*, gateways: int = 1, workers: int = 1, **fields: Any) -> AsyncIterator[Fleet]:
-    """A deployment of its own; `fields` are the event's."""
+async def fleet(*, gateways: int = 1, workers: int = 1, own_ports: bool = False, **fields: Any) -> AsyncIterator[Fleet]:
+    """A deployment of its own; its gateways share a port, or have their own. `fields` are the event's."""
     deployment = Deployment(RedisServer("redis").start())
     try:
         key = await deployment.put_event(EVENT, **fields)
         first = _gateway(deployment, 0)
         started: list[Process] = [deployment.worker() for _ in range(workers)]
         await asyncio.to_thread(first.ready)
-        others = [_gateway(deployment, first.port) for _ in range(gateways - 1)]
+        others = [_gateway(deployment, 0 if own_ports else first.port) for _ in range(gateways - 1)]
         for process in (*others, *started):
             await asyncio.to_thread(process.ready)
         yield Fleet(deployment, [first, *others], started, key)

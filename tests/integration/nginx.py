@@ -43,7 +43,7 @@ http {{
 class Nginx:
     """A running proxy, as a browser meets it that looks up the public name."""
 
-    def __init__(self, folder: Path, gateway_port: int) -> None:
+    def __init__(self, folder: Path, *gateway_ports: int) -> None:
         self.folder = folder
         (folder / "cache").mkdir(parents=True)
         self.plain_port, self.tls_port = free_port(), free_port()
@@ -53,7 +53,8 @@ class Nginx:
             "/etc/ssl/antrean/": f"{folder}/",
             "/var/cache/nginx/": f"{folder}/cache/",
             "/var/log/nginx/": f"{folder}/",
-            "127.0.0.1:8080": f"127.0.0.1:{gateway_port}",
+            "127.0.0.1:8081": f"127.0.0.1:{gateway_ports[0]}",
+            "127.0.0.1:8082": f"127.0.0.1:{gateway_ports[-1]}",
             "keepalive_timeout 4s": "keepalive_timeout 400ms",  # below the drain of the tests, as 4 s is below 5 s
         }
         text = CONFIGURATION.read_text()
@@ -118,9 +119,9 @@ def _make_certificate(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def nginx(folder: Path, gateway_port: int) -> AsyncIterator[Nginx]:
-    """Run one in front of the gateways on a port."""
-    proxy = Nginx(folder, gateway_port)
+async def nginx(folder: Path, *gateway_ports: int) -> AsyncIterator[Nginx]:
+    """Run one in front of one or two gateways."""
+    proxy = Nginx(folder, *gateway_ports)
     process = proxy.start()
     async with aiohttp.ClientSession() as client:
 

@@ -52,10 +52,10 @@ class Result(NamedTuple):
     err: str
 
 
-async def antrean_(folder: Path, *words: str, **variables: str) -> Result:
-    """Run the command in a folder, without settings but these."""
+async def antrean_(folder: Path, *words: str, module: str = "antrean.cli", **variables: str) -> Result:
+    """Run the command, or a module in its place, in a folder, without settings but these."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "antrean.cli", *words),
+        *(sys.executable, "-m", module, *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -112,14 +112,17 @@ async def test_people_who_do_not_do_as_the_page_says_end_as_they_should(tmp_path
     first = Manner(hold_seconds=4.0)
     leaving = Manner(leave_after_seconds=0.0)
     anew = Manner(away_after_seconds=0.1, away_seconds=8.0, joins_anew=True)
+    back = Manner(comes_back_after_seconds=0.5)
     async with stage(tmp_path / "history.jsonl", grace_seconds=5) as running:
-        await running.walk([first, *OTHERS.values(), leaving, anew], each_seconds=0.3)
+        await running.walk([first, *OTHERS.values(), leaving, anew, back], each_seconds=0.3)
         verdict, lines = running.judged()
     assert verdict.result == "kept", verdict.text()
-    assert [each.ended for each in running.crowd.applicants] == ["", *OTHERS, "", ""]
+    assert [each.ended for each in running.crowd.applicants] == ["", *OTHERS, "", "", ""]
     assert ops(lines)[Op.LEAVE] == 1
     joins = [line for line in lines if isinstance(line, Step) and (line.who, line.op) == ("a6", Op.JOIN)]
     assert len({join.number for join in joins}) == 2, "who comes too late joins anew"
+    told = [line.state for line in lines if isinstance(line, Step) and (line.who, line.op) == ("a7", Op.REJOIN)]
+    assert told == ["completed"]
 
 
 async def test_a_gateway_that_is_killed_loses_nobody(tmp_path: Path) -> None:

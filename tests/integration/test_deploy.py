@@ -25,6 +25,10 @@ from tests.servers import RedisServer
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = ("antrean-gateway@.service", "antrean-worker@.service")
+PORTS = {  # what follows the command
+    "antrean-gateway@.service": ["--port", "808%i", "--metrics-port", "809%i"],
+    "antrean-worker@.service": ["--metrics-port", "%i"],
+}
 BINARY = "/opt/antrean/bin/antrean"
 FINISH_SECONDS = 10.0  # that a gateway gives answers under way, after its drain
 EXPOSURE_MAX = 20  # of 100, as `systemd-analyze security` counts; an unhardened service has 96
@@ -51,7 +55,7 @@ def _analyzed(*words: str) -> str:
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     paths = [_unit(name, tmp_path) for name in UNITS]
-    instances = [str(path).replace("@.", "@8091.") for path in paths]
+    instances = [str(path).replace("@.", "@1.") for path in paths]
     assert _analyzed("verify", "--man=no", *instances) == ""
 
 
@@ -61,18 +65,25 @@ def test_a_unit_exposes_little(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_a_unit_runs_a_command_that_exists_on_the_metrics_port_of_its_instance(name: str) -> None:
+def test_a_unit_runs_a_command_that_exists_on_the_ports_of_its_instance(name: str) -> None:
     binary, *words = shlex.split(_fields(name)["ExecStart"])
     assert binary == BINARY
-    assert words[-2:] == ["--metrics-port", "%i"]
+    ports = PORTS[name]
+    assert words[-len(ports) :] == ports
     asked = subprocess.run(
-        [sys.executable, "-m", "antrean.cli", *words[:-2], "--help"],
+        [sys.executable, "-m", "antrean.cli", *words[: -len(ports)], "--help"],
         env=environment(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "--metrics-port" in asked.stdout
+    assert all(option in asked.stdout for option in ports[::2])
+
+
+def test_nginx_and_prometheus_look_for_the_gateways_where_the_units_run_them() -> None:
+    nginx = (DEPLOY / "nginx" / "antrean.conf").read_text()
+    assert sorted(re.findall(r"server 127\.0\.0\.1:(\d+)", nginx)) == ["8081", "8081", "8082", "8082"]
+    assert '["127.0.0.1:8091", "127.0.0.1:8092"]' in (DEPLOY / "prometheus" / "prometheus.yml").read_text()
 
 
 def test_a_gateway_has_time_to_drain_before_systemd_ends_it() -> None:

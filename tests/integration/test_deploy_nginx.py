@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import pytest
 
+from tests.eventually import eventually
 from tests.integration.fleet import EVENT, Fleet, fleet
 from tests.integration.nginx import HOST, Nginx, nginx
 
 STATUS = f"/v1/events/{EVENT}/status"
 CURRENT = f"/v1/events/{EVENT}/tickets/current"
+PASSES = f"/v1/events/{EVENT}/passes"
+READ_SECONDS, CLAIM_SECONDS = 3, 9  # as the file has them
 HTML = {"Accept": "text/html"}
 ASKED = re.compile(r'antrean_http_requests_total\{code="200",method="GET",route="/v1/events/\{event\}/status"\} (\d+)')
 
 
 @asynccontextmanager
 async def proxied(folder: Path, gateways: int = 1) -> AsyncIterator[tuple[Fleet, Nginx, aiohttp.ClientSession]]:
-    """Gateways on one port, nginx in front of them, and a browser without a cookie jar."""
+    """Gateways, nginx in front of them, and a browser without a cookie jar."""
     async with (
-        fleet(gateways=gateways) as running,
-        nginx(folder / "nginx", running.gateways[0].port) as proxy,
+        fleet(gateways=gateways, own_ports=True) as running,
+        nginx(folder / "nginx", *(gateway.port for gateway in running.gateways)) as proxy,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,
     ):
         yield running, proxy, client
@@ -120,6 +127,58 @@ async def test_a_rolling_restart_refuses_nobody(tmp_path: Path) -> None:
         done.set()
         journeys = sum(await asyncio.gather(*people))
     assert journeys > 20, "too little happened meanwhile to prove anything"
+
+
+@pytest.mark.promise("B6")
+async def test_beside_a_gateway_that_hangs_polls_claims_and_reports_go_on(tmp_path: Path) -> None:
+    """Who meets it waits a few seconds once, and is answered by the other gateway."""
+    async with proxied(tmp_path, gateways=2) as (running, proxy, client):
+        tickets = [await _joined(proxy, client, number) for number in range(8)]
+        for ticket in tickets:
+            await eventually(lambda ticket=ticket: _called(proxy, client, ticket), within_seconds=10)
+        running.gateways[0].send(signal.SIGSTOP)
+        try:
+            asked = [_timed(proxy, client, "POST", PASSES, headers=ticket, json={}) for ticket in tickets]
+            asked += [_timed(proxy, client, "GET", CURRENT, headers=ticket) for ticket in tickets]
+            asked += [_report(running, proxy, client, number) for number in range(8)]
+            asked += [_timed(proxy, client, "GET", f"/{EVENT}", headers=HTML) for _ in range(8)]
+            answers = await asyncio.gather(*asked)
+            claims, others = answers[: len(tickets)], answers[len(tickets) :]
+            assert {status for status, _ in answers} <= {200, 201}
+            assert max(seconds for _, seconds in others) < READ_SECONDS + 2
+            assert max(seconds for _, seconds in claims) < CLAIM_SECONDS + 2
+            assert sum(seconds > READ_SECONDS - 1 for _, seconds in answers) > 4, "nobody met the gateway that hangs"
+            later = [await _timed(proxy, client, "GET", CURRENT, headers=tickets[0]) for _ in range(50)]
+            assert sum(seconds > 1 for _, seconds in later) <= 1, "it is asked by one in five seconds"
+        finally:
+            running.gateways[0].send(signal.SIGCONT)
+
+
+async def _joined(proxy: Nginx, client: aiohttp.ClientSession, number: int) -> dict[str, str]:
+    nik = {"nik": f"0071234605{number + 1:06d}"}
+    async with proxy.asking(client, "POST", f"/v1/events/{EVENT}/tickets", json=nik) as joined:
+        return {"Authorization": f"Bearer {(await joined.json())['ticket']}"}
+
+
+async def _called(proxy: Nginx, client: aiohttp.ClientSession, ticket: dict[str, str]) -> bool:
+    async with proxy.asking(client, "GET", CURRENT, headers=ticket) as poll:
+        return (await poll.json())["state"] == "called"
+
+
+async def _report(running: Fleet, proxy: Nginx, client: aiohttp.ClientSession, number: int) -> tuple[int, float]:
+    reports = {"reports": [{"id": f"left-{number}", "kind": "left", "session": "A" * 16}]}
+    key = {"Authorization": f"Bearer {running.origin_key}"}
+    return await _timed(proxy, client, "POST", f"/v1/events/{EVENT}/reports", json=reports, headers=key)
+
+
+async def _timed(
+    proxy: Nginx, client: aiohttp.ClientSession, method: str, path: str, **options: Any
+) -> tuple[int, float]:
+    """Status and seconds of a request."""
+    began = time.monotonic()
+    async with proxy.asking(client, method, path, **options) as answer:
+        await answer.read()
+        return answer.status, time.monotonic() - began
 
 
 async def _person(proxy: Nginx, client: aiohttp.ClientSession, first: int, done: asyncio.Event) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from tests.servers import RedisServer
 SLUG = "away"
 NONCE_HASH = "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"
 PAUSE_MS = 2500
+CLAIM_SECONDS = 9  # a claim waits at the door for 7 s, in case Redis comes back
 
 
 class Away(NamedTuple):
@@ -123,13 +125,13 @@ async def _fault(server: RedisServer, name: str) -> AsyncIterator[None]:
         await end(server)
 
 
-async def _away_answer(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def _away_answer(call: Callable[[], Awaitable[Answer]], *, within_seconds: float = 2) -> Answer:
     """An answer that tells to come back, quickly."""
     began = time.monotonic()
     answer = await call()
     assert (answer.status, answer.problem) == (503, "store-unavailable"), answer
     assert int(answer.headers["Retry-After"]) >= 1
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < within_seconds
     return answer
 
 
@@ -201,7 +203,9 @@ async def test_what_is_told_has_its_age_and_a_lost_redis_is_told_to_operators(ap
     async with _fault(away.server, "stopped"):
 
         async def lost() -> bool:
-            return bool((await ask(api.session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost"})
+            return bool(
+                (await ask(api.session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost", "line": "ok"}
+            )
 
         await eventually(lost, within_seconds=10)
 
@@ -231,7 +235,7 @@ async def test_nobody_is_admitted_meanwhile_and_the_admitted_still_get_a_page(ap
     other = await admitted.called()
     cookies = f"__Host-antrean-key={key}; __Host-antrean-ticket-{slug}-1={ticket}"
     async with _fault(away.server, name):
-        await _away_answer(lambda: admitted.claim(other))
+        await _away_answer(lambda: admitted.claim(other), within_seconds=CLAIM_SECONDS)
         await _away_answer(lambda: admitted.leave(other))
         headers = {"Cookie": cookies, "Accept": "text/html"}
         page = await ask(api.session, "GET", f"/{slug}?nonce_hash={NONCE_HASH}", headers=headers)
@@ -241,6 +245,33 @@ async def test_nobody_is_admitted_meanwhile_and_the_admitted_still_get_a_page(ap
         return (await admitted.claim(other)).status in (200, 201)
 
     await eventually(admits, within_seconds=10)
+
+
+async def _failed_claims(api: Api, away: Away) -> float:
+    """Calls of claims to Redis that failed so far."""
+    metrics = await ask(api.session, "GET", f"http://127.0.0.1:{away.gateway.metrics_port}/metrics")
+    found = re.search(rb'antrean_store_failures_total\{verb="claim"\} (\S+)', metrics.raw)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.mark.promise("B6")
+@pytest.mark.parametrize("name", ["stopped", "killed"])
+async def test_claims_of_a_time_without_redis_are_answered_once_it_is_back(api: Api, away: Away, name: str) -> None:
+    """B6: nobody is sent away, to be overtaken by those who claim a moment later."""
+    slug = f"comes-back-{name}"
+    called = Api(api.session, slug)
+    await away.deployment.open_event(away.gateway, slug)
+    tickets = [await called.called() for _ in range(5)]
+    before = await _failed_claims(api, away)
+    async with _fault(away.server, name):
+        claims = [asyncio.create_task(called.claim(ticket)) for ticket in tickets]
+
+        async def failed() -> bool:
+            return await _failed_claims(api, away) > before
+
+        await eventually(failed)
+    answers = await asyncio.gather(*claims)
+    assert {answer.status for answer in answers} <= {200, 201}, "200: a stopped Redis carries out what it took before"
 
 
 async def test_a_full_redis_still_lets_the_called_in(api: Api, away: Away) -> None:
@@ -270,12 +301,14 @@ async def test_redis_gone_when_the_gateway_starts(api: Api, away: Away) -> None:
             page = await ask(session, "GET", f"/{SLUG}?lang=en", headers={"Accept": "text/html"})
             assert (page.status, b"The queue\xe2\x80\x99s data cannot be reached" in page.raw) == (200, True)
             await _away_answer(lambda: started.join(new_nik()))
-            assert (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost"}
+            assert (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "lost", "line": "ok"}
             server.start()
             await eventually(lambda: _joins(started), within_seconds=10)
 
             async def found() -> bool:
-                return bool((await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "ok"})
+                return bool(
+                    (await ask(session, "GET", "/readyz")).body == {"status": "ready", "redis": "ok", "line": "ok"}
+                )
 
             await eventually(found)
     finally:

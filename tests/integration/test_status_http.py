@@ -13,7 +13,18 @@ from tests.integration.conftest import line_size
 from tests.integration.deployment import Deployment, Gateway
 
 FIELDS = {
-    *("event", "state", "prequeue_at", "opens_at", "postponed_from", "wave", "epoch", "serving", "segments"),
+    *(
+        "event",
+        "state",
+        "prequeue_at",
+        "opens_at",
+        "postponed_from",
+        "wave",
+        "epoch",
+        "learning_until",
+        "serving",
+        "segments",
+    ),
     *("seats", "rate_per_second", "message", "draw"),
 }
 
@@ -135,7 +146,7 @@ async def test_health_is_on_both_listeners_and_metrics_on_the_operators_only(
     operators = f"http://127.0.0.1:{gateway.metrics_port}"
     for base in ("", operators):
         assert (await ask(session, "GET", f"{base}/healthz")).body == {"status": "ok"}
-        assert (await ask(session, "GET", f"{base}/readyz")).body == {"status": "ready", "redis": "ok"}
+        assert (await ask(session, "GET", f"{base}/readyz")).body == {"status": "ready", "redis": "ok", "line": "ok"}
     assert b"antrean_http_requests_total" in (await ask(session, "GET", f"{operators}/metrics")).raw
     for path in ("/metrics", "/metrics/", "//metrics", "/%6detrics", "/v1/metrics", "/v1/../metrics", "/METRICS"):
         answer = await ask(session, "GET", f"{gateway.url}{path}")

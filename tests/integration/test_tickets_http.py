@@ -36,7 +36,7 @@ async def test_joining_gives_a_place_and_joining_again_gives_the_same(slow: Api)
     assert first.headers["Cache-Control"] == "no-store"
     told = first.body
     assert (told["event"], told["event_state"], told["state"]) == (slow.slug, "open", "waiting")
-    assert told["place"] == {"segment": 0, "rank": told["number"]}
+    assert told["place"] == {"segment": told["epoch"], "rank": told["number"]}
     assert told["ahead"] >= 0
     assert 0 < told["wait_seconds"]["low"] < told["wait_seconds"]["high"]
     assert (told["called_until"], told["message"]) == (None, None)

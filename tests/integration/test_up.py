@@ -69,7 +69,7 @@ async def test_everything_starts_serves_stops_and_keeps_the_line(start_up: UpMak
             assert (await ask(session, "GET", f"http://127.0.0.1:{port}/metrics")).status == 200
         first = await Api(session, SLUG).joined(nik, key=key)
         behind = await Api(session, SLUG).joined()
-        assert first["place"]["segment"] == 0
+        assert first["place"]["segment"] == first["epoch"]
         await Api(session, SLUG).until(first["ticket"], "called", key=key)
     await _walk_to_the_site(up)
     await _operate(up)
@@ -81,7 +81,7 @@ async def test_everything_starts_serves_stops_and_keeps_the_line(start_up: UpMak
         api = Api(session, SLUG)
         newcomer = await api.joined()
         assert newcomer["epoch"] > first["epoch"]
-        assert newcomer["place"] == {"segment": 1, "rank": 1}, "one new epoch for one new life of Redis"
+        assert newcomer["place"] == {"segment": newcomer["epoch"], "rank": 1}, "one new epoch for one new life of Redis"
         known = await api.join(nik, key=key)
         assert (known.status, known.body["epoch"], known.body["number"]) == (200, first["epoch"], first["number"])
         for each in (first, behind):

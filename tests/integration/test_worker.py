@@ -11,9 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from admission.core.changes import with_settings
-from admission.core.line import Place
 from admission.core.record import EventRecord
 from admission.data_dir import EntryFiles, RecordFiles
+from admission.journal import LineFiles
 from admission.worker import loop
 from admission.worker.draws import Draws
 from admission.worker.loop import Worker
@@ -37,7 +37,9 @@ async def test_health_tells_a_worker_whose_loop_stands_still(
 ) -> None:
     metrics = WorkerMetrics()
     store = make_store(redis_server.url)
-    worker = Worker(store, RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path)), metrics, 0.1)
+    worker = Worker(
+        store, RecordFiles(tmp_path, SEAL), LineFiles(tmp_path), Draws(store, EntryFiles(tmp_path)), metrics, 0.1
+    )
     monitor, port = await start_monitor(worker, metrics, "127.0.0.1", 0)
     try:
         await worker.tick()
@@ -62,11 +64,19 @@ async def test_a_mistake_in_one_event_stops_no_other(
     await store.put_event(make_record(slug="macet", **schedule))
     hall = await Hall(store, "lancar").open()
     await hall.join_all(range(1, 4))
-    worker = Worker(store, RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path)), WorkerMetrics(), 0.1)
+    await store.attend(hall.slug, "gateway", 0)
+    worker = Worker(
+        store,
+        RecordFiles(tmp_path, SEAL),
+        LineFiles(tmp_path),
+        Draws(store, EntryFiles(tmp_path)),
+        WorkerMetrics(),
+        0.1,
+    )
     with capture_logs() as logs:
         await worker.tick()
         await worker.tick()
-    assert (await hall.look()).line.serving == Place(0, 3)
+    assert (await hall.look()).line.serving.rank == 3
     assert {(line["event"], line["slug"], line["error"]) for line in logs} == {
         ("tick-failed", "macet", "ValidationError")
     }
@@ -87,10 +97,11 @@ async def test_a_dry_run_tells_what_it_would_do_and_does_nothing(
     await store.put_event(ended)
     hall = await Hall(store).open()
     await hall.join_all(range(1, 4))
+    await store.attend(hall.slug, "gateway", 0)
     await hall.look()
     before = contents(redis_server)
     files, draws = RecordFiles(tmp_path, SEAL), Draws(store, EntryFiles(tmp_path))
-    onlooker = Worker(store, files, draws, WorkerMetrics(), 0.1, dry_run=True)
+    onlooker = Worker(store, files, LineFiles(tmp_path), draws, WorkerMetrics(), 0.1, dry_run=True)
     with capture_logs() as logs:
         await onlooker.tick()
         await onlooker.tick()
@@ -99,5 +110,5 @@ async def test_a_dry_run_tells_what_it_would_do_and_does_nothing(
     assert len(logs) == 2, "once a second"
     assert contents(redis_server) == before
     assert files.all() == []
-    await Worker(store, files, draws, WorkerMetrics(), 0.1).tick()
-    assert (await hall.look()).line.serving == Place(0, 3)
+    await Worker(store, files, LineFiles(tmp_path), draws, WorkerMetrics(), 0.1).tick()
+    assert (await hall.look()).line.serving.rank == 3

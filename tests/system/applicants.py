@@ -70,6 +70,7 @@ class Applicant:
         self._cookies: dict[str, str] = {}
         self._steps = 0
         self._session = ""
+        self._told: int | None = None
 
     async def walk(self, stay_seconds: float, reaction_seconds: float, no_shows: float) -> None:
         """From the site's address to a registration; a no-show is gone once called.
@@ -138,8 +139,11 @@ class Applicant:
     async def _api(self, op: Op, method: str, tail: str, body: object, *expected: int) -> dict[str, Any]:
         """Call the gateway, write the step and give the answer."""
         content = b"" if body is None else json.dumps(body).encode()
-        answer, step = await self._ask(op, self._gateway, method, f"/v1/events/{self._event}/{tail}", _JSON, content)
+        told = {"Antrean-Ahead": str(self._told)} if op is Op.POLL and self._told is not None else {}
+        path = f"/v1/events/{self._event}/{tail}"
+        answer, step = await self._ask(op, self._gateway, method, path, _JSON | told, content)
         found: dict[str, Any] = json.loads(self._expect(answer, *expected).body)
+        self._told = found.get("ahead") if found.get("ahead") is not None else self._told
         self._diary.write(replace(step, **facts_of(found)))
         return found
 

@@ -81,6 +81,7 @@ _WAITING = replace(
     _NEWCOMER,
     state="waiting",
     number=1204,
+    epoch=7183481080378905,
     place=(0, 1204),
     ahead=1189,
     wait_seconds=(540, 900),

@@ -9,8 +9,8 @@ import pytest
 from admission.core.applicant import UNKNOWN, ApplicantState, Trace, state_of
 from admission.core.line import Line, Place, Segment
 
-LINE = Line((Segment("1-a", "first_come", 9),), serving=Place(0, 6), expired=Place(0, 3))
-EXPIRED, CALLED, WAITING = Place(0, 3), Place(0, 4), Place(0, 7)
+LINE = Line((Segment(1, 9),), serving=Place(1, 6), expired=Place(1, 3))
+EXPIRED, CALLED, WAITING = Place(1, 3), Place(1, 4), Place(1, 7)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,16 @@ EXPIRED, CALLED, WAITING = Place(0, 3), Place(0, 4), Place(0, 7)
         (WAITING, Trace(), "waiting"),
         (None, Trace(), "waiting"),
         (CALLED, Trace(), "called"),
-        (Place(0, 6), Trace(), "called"),
+        (Place(1, 6), Trace(), "called"),
         (EXPIRED, Trace(), "expired"),
         (EXPIRED, UNKNOWN, "called"),
         (WAITING, UNKNOWN, "waiting"),
-        (Place(0, 1), Trace(), "expired"),
-        (Place(1, 1), Trace(), "waiting"),
+        (Place(1, 1), Trace(), "expired"),
+        (EXPIRED, Trace(kept=True), "called"),
+        (WAITING, Trace(kept=True), "waiting"),
+        (EXPIRED, Trace(left=True, kept=True), "left"),
+        (EXPIRED, Trace(admitted=True, kept=True), "lapsed"),
+        (Place(2, 1), Trace(), "waiting"),
         (CALLED, Trace(admitted=True, session_started_us=1), "admitted"),
         (EXPIRED, Trace(admitted=True, session_started_us=1), "admitted"),
         (CALLED, Trace(admitted=True), "lapsed"),
@@ -42,7 +46,9 @@ def test_each_trace_is_one_state(place: Place | None, trace: Trace, state: str) 
 
 
 def test_the_grace_takes_nothing_from_who_is_inside_or_done() -> None:
-    traces = [Trace(a, c, left, s) for a, c, left, s in itertools.product((0, 1), (0, 1), (0, 1), (None, 5))]
+    either = (False, True)
+    marked = itertools.product(either, either, either, (None, 5))
+    traces = [Trace(a, c, left, session_started_us=s) for a, c, left, s in marked]
     for trace in traces:
         if trace.admitted or trace.completed or trace.left:
             assert state_of(EXPIRED, LINE, trace) is state_of(CALLED, LINE, trace)

@@ -21,6 +21,7 @@ samples = st.builds(
     expected=st.floats(0, 1_000_000),
     ratio=st.floats(0.05, 1),
     seats_left=st.none() | st.integers(0, 300),
+    answered=st.booleans(),
 )
 
 
@@ -38,7 +39,8 @@ def test_nobody_is_called_past_the_tail_the_seats_or_who_is_due(sample: Sample) 
 def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Sample) -> None:
     cap = max(1, ceil(3 * sample.takes_per_second))
     full = sample.seats_left is not None and sample.unclaimed >= sample.seats_left
-    idle = not sample.open or not sample.waiting or full or (sample.lately >= cap and not sample.due)
+    away = not sample.open or not sample.answered
+    idle = away or not sample.waiting or full or (sample.lately >= cap and not sample.due)
     assert (decide(sample).people == 0) == idle
 
 
@@ -46,6 +48,8 @@ def test_a_free_place_at_the_door_is_filled_whenever_somebody_waits(sample: Samp
     ("sample", "decision"),
     [
         (Sample(False, 50, 1000, 0, 0), Decision(0, "not-open")),
+        (Sample(True, 50, 1000, 0, 0, due=60, answered=False), Decision(0, "nobody-answers")),
+        (Sample(False, 50, 1000, 0, 0, answered=False), Decision(0, "not-open")),
         (Sample(True, 50, 0, 0, 0), Decision(0, "nobody-waits")),
         (Sample(True, 0, 1000, 0, 0), Decision(0, "origin-rests")),
         (Sample(True, 50, 1000, 150, 150), Decision(0, "enough-unclaimed")),

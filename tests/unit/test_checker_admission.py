@@ -104,6 +104,8 @@ GOOD: dict[str, tuple[str, list[AnyLine]]] = {
         "A11",
         story(Report(at=BEGIN_AT + 20, session="s60", what="completed", result="late"), quota=59),
     ),
+    "a few seats more after a loss": ("A11", story(life(6.0), quota=58)),
+    "more seats after a loss that nobody saw": ("A11", story(life(6.0, lost_seconds=1.0, seen=False), quota=50)),
     "no-shows beside a full rate": ("B7", no_shows(entering(steady(2, 42, 10), **BINDS))),
 }
 
@@ -138,6 +140,7 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
     ),
     "a rate that is too low": ("A10", entering(steady(2, 52, 9), **BINDS)),
     "more seats than the quota": ("A11", story(quota=59)),
+    "many seats more after a loss that gateways saw": ("A11", story(life(6.0), quota=50)),
     "more seats than a group has": (
         "A11",
         change(story(group_quotas={"west": 3}), lambda line: hasattr(line, "session_expires_us"), group="west"),

@@ -16,7 +16,7 @@ from admission.core.nik import parse_nik
 from admission.core.record import EventRecord, state_at
 from admission.core.urls import origin_of
 from antrean.commands.events import as_toml
-from tests.samples import TITLES, make_event, make_record
+from tests.samples import CREATED_AT, TITLES, make_event, make_record
 from tests.unit.repository import ROOT
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -77,6 +77,8 @@ def test_instants_of_any_zone_are_the_same_instant() -> None:
         {"quota": -1},
         {"session_seconds": 0},
         {"grace_seconds": 4},
+        {"learning_seconds": -1},
+        {"learning_seconds": 3601},
         {"opens_at": "2026-11-25T16:00:00"},
         {"opens_at": NOW, "closes_at": NOW},
         {"origin": "daftar.example"},
@@ -223,7 +225,7 @@ def test_the_example_file_with_everything_in_it_is_an_event_and_is_shown_as_one(
     text = re.sub(r"^#(?=[a-z\[0-9])", "", (ROOT / "deploy" / "event.toml").read_text(encoding="utf-8"), flags=re.M)
     event = Event.model_validate(tomllib.loads(text))
     assert (event.group_quotas["31"], event.waves[0].quota, event.order) == (48_000, 164_000, "draw")
-    shown = as_toml(EventRecord(version=7, event=event, pepper="wrapped", postponed_from=NOW))
+    shown = as_toml(EventRecord(version=7, event=event, pepper="wrapped", created_at=CREATED_AT, postponed_from=NOW))
     assert shown.startswith("# version 7, wave 1, postponed from 2026-11-25T09:00:00+00:00\n")
     assert Event.model_validate(tomllib.loads(shown)) == event
 
@@ -235,7 +237,7 @@ def test_the_choice_in_the_example_file_is_one() -> None:
         text = text.replace(f"\n[texts.{language}]\n", f"\n[texts.{language}]\nchoice = {choice}\n")
     event = Event.model_validate(tomllib.loads(text))
     assert (list(event.groups), event.texts["id"].choice) == (["morning", "evening"], "Sesi")
-    shown = as_toml(EventRecord(version=1, event=event, pepper="wrapped"))
+    shown = as_toml(EventRecord(version=1, event=event, pepper="wrapped", created_at=CREATED_AT))
     assert Event.model_validate(tomllib.loads(shown)) == event
 
 

@@ -18,7 +18,7 @@ TRIED_AGAIN = 30  # claims: several rounds of those who wait
 
 
 def holder(rank: int) -> Holder:
-    return Holder(rank.to_bytes(12, "big"), bytes(6), Place(0, rank), rank, 0)
+    return Holder(rank.to_bytes(12, "big"), bytes(6), Place(7, rank), 7, rank)
 
 
 class Seats:
@@ -90,10 +90,36 @@ async def test_a_door_that_stays_busy_sends_people_away_with_a_time(monkeypatch:
     assert seats.admitted == [2]
 
 
-async def test_a_refusal_or_a_failure_reaches_the_one_it_is_for() -> None:
+async def test_a_failure_of_ours_reaches_the_ones_it_is_for() -> None:
     seats = Seats()
     door = Door(seats.claim)
     tasks = await waiting(door, seats, [1, 2])
-    seats.failure = StoreUnavailable("away")
+    seats.failure = RuntimeError("ours")
     answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+    assert [type(answer) for answer in answers] == [RuntimeError, RuntimeError]
+
+
+async def test_who_claims_while_the_store_is_away_enters_when_it_is_back_the_earlier_places_first() -> None:
+    seats = Seats(free=20)
+    seats.failure = StoreUnavailable("away")
+    door = Door(seats.claim)
+    ranks = list(range(1, 21))
+    random.shuffle(ranks)
+    tasks = [asyncio.create_task(door.enter(holder(rank))) for rank in ranks]
+    await eventually(lambda: door.waiting == len(ranks) and seats.asked > len(ranks))
+    seats.failure = None
+    answers = await asyncio.gather(*tasks)
+    assert {answer.problem for answer in answers} == {""}
+    assert seats.admitted == sorted(ranks)
+
+
+async def test_a_store_that_stays_away_is_told_at_the_end_of_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "_HOLD_SECONDS", 0.5)
+    seats = Seats(free=1)
+    seats.failure = StoreUnavailable("away")
+    door = Door(seats.claim)
+    with pytest.raises(StoreUnavailable, match="away"):
+        await door.enter(holder(1))
+    seats.failure = None
+    assert (await door.enter(holder(2))).problem == ""
+    assert seats.admitted == [2]

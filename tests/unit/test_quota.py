@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.core.line import Place
 from admission.core.quota import Chance, Hope, Taken, hope, worse
 
 counts = st.integers(0, 10_000)
@@ -18,19 +17,6 @@ def test_left_is_what_is_neither_completed_nor_reserved() -> None:
     assert Taken(3, 4).left(10) == 3
     assert Taken(3, 4).left(5) == 0
     assert Taken(3, 4).left(None) is None
-
-
-@pytest.mark.parametrize(
-    ("taken", "kept"),
-    [
-        (Taken(), []),
-        (Taken(0, 0, Place(0, 2), None), [3, 4, 5]),
-        (Taken(0, 0, Place(0, 2), Place(0, 4)), [3, 4]),
-        (Taken(0, 0, Place(0, 0), Place(0, 0)), []),
-    ],
-)
-def test_places_are_kept_after_one_and_up_to_the_other(taken: Taken, kept: list[int]) -> None:
-    assert [rank for rank in range(1, 6) if taken.keeps(Place(0, rank))] == kept
 
 
 @given(counts, counts, counts, counts, counts)

@@ -3,17 +3,19 @@
 -- KEYS[1] event: hash; KEYS[2] line: hash
 -- KEYS[3] sessions: zset, session and group -> start or last heartbeat, µs
 -- KEYS[3 + i] index: hash, the bucket of report i
--- ARGV[2 * i + 1] kind: completed, left, revoked or heartbeat; ARGV[2 * i + 2] session, 12 bytes
+-- ARGV[2 * i] kind: completed, left, revoked or heartbeat; ARGV[2 * i + 1] session, 12 bytes
 -- Returns: {result, …}: the kind, or late, repeated, unknown
 -- Cost: O(reports * log sessions), at most 100 reports
-local session_us = tonumber(redis.call('HGET', EVENT, 'session_us') or nil)
+local session_us = limits_of('session_us')
 
 -- One that lapsed is not brought back: its place may be somebody else's by now. Where Redis lost sessions, the site
 -- knows better than a row that is not there, or is of a copy made before the claim.
 local function renew(session, row, held, started)
   if has(row, COMPLETED) then return 'repeated' end
-  if started or not has(row, ADMITTED) and missing('lost_sessions', session_us) > 0 then
-    reserve(KEYS[3], session, held)
+  local lost = not started and not has(row, ADMITTED) and missing('lost_sessions', '', session_us) > 0
+  if started or lost then
+    reserve(KEYS[3], session, held, now_us)
+    if lost then found(held) end
     return 'heartbeat'
   end
   if has(row, LEFT) then return 'repeated' end
@@ -27,23 +29,22 @@ local function hear(kind, session, bucket)
   local held = redis.call('ZSCORE', KEYS[3], session .. group) and group or ''
   local started = running(KEYS[3], session, held, session_us)
   if kind == 'heartbeat' then return renew(session, row, held, started) end
+  if row == nil and not started then found(held) end -- it was lost, and is over
   release(KEYS[3], session, held)
   if has(row, COMPLETED) then return 'repeated' end
   if kind == 'completed' then
     -- A session that Redis lost is counted all the same: the origin, which is trusted, served this person.
-    row = row or {flags = ADMITTED, segment = 0, number = 0, check = string.rep('\0', 6), group = ''}
-    row.flags = bit.bor(row.flags, ADMITTED, COMPLETED)
-    write_row(bucket, session, row)
+    row = row or {flags = 0, ticket = UNKNOWN, check = string.rep('\0', 6), group = ''}
+    add_flag(bucket, session, row, bit.bor(ADMITTED, COMPLETED))
     count('completed', group, 1)
     return started and 'completed' or 'late'
   end
   if row == nil or not has(row, ADMITTED) then return 'unknown' end
   if has(row, LEFT) then return 'repeated' end
-  row.flags = bit.bor(row.flags, LEFT)
-  write_row(bucket, session, row)
+  add_flag(bucket, session, row, LEFT)
   return kind
 end
 
 local results = {}
-for i = 1, #KEYS - 3 do results[i] = hear(ARGV[2 * i + 1], ARGV[2 * i + 2], KEYS[3 + i]) end
+for i = 1, #KEYS - 3 do results[i] = hear(ARGV[2 * i], ARGV[2 * i + 1], KEYS[3 + i]) end
 return results

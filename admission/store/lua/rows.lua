@@ -1,19 +1,27 @@
--- Purpose: stands between epochs and every mutating verb: rows of the index.
-local ADMITTED, COMPLETED, LEFT, EXPIRED, PASSED = 1, 2, 4, 8, 16
+-- Purpose: stands between the line and every mutating verb: rows of the index.
+local ADMITTED, COMPLETED, LEFT, EXPIRED, KEPT = 1, 2, 4, 8, 16
+local UNKNOWN = '' -- the ticket of a session of which only the site told
 
 local function read_row(bucket, session)
   local row = redis.call('HGET', bucket, string.sub(session, 3))
   if not row then return nil end
-  local flags, segment, number, check = struct.unpack('>BI2I4c6', row)
-  return {flags = flags, segment = segment, number = number, check = check, group = string.sub(row, 14)}
+  local flags, at, number, check = struct.unpack('>BI2I4c6', row)
+  local ticket = at > 0 and text(segments[at][1], number) or UNKNOWN
+  return {flags = flags, ticket = ticket, check = check, group = string.sub(row, 14)}
 end
 
 local function write_row(bucket, session, row)
-  local value = struct.pack('>BI2I4c6', row.flags, row.segment, row.number, row.check) .. row.group
+  local at = position[string.sub(row.ticket, 1, 16)] or 0
+  local value = struct.pack('>BI2I4c6', row.flags, at, rank_of(row.ticket) or 0, row.check) .. row.group
   redis.call('HSET', bucket, string.sub(session, 3), value)
 end
 
 local function has(row, flag) return row ~= nil and bit.band(row.flags, flag) ~= 0 end
+
+local function add_flag(bucket, session, row, flag)
+  row.flags = bit.bor(row.flags, flag)
+  write_row(bucket, session, row)
+end
 
 -- The start or last heartbeat of the running session of a tag, or nil.
 local function running(sessions, session, group, session_us)
@@ -21,20 +29,20 @@ local function running(sessions, session, group, session_us)
   return started and started + session_us > now_us and started or nil
 end
 
--- Whether a row no longer holds its tag's place: left, lapsed or expired. While graces end within what was drawn, which is
--- always at the beginning of the line, a number does not tell its place: see the verb expire.
-local drawn = string.find(line.segments, '"drawn"', 1, true) ~= nil
+-- Whether a row no longer holds its tag's place: left, lapsed or expired. While graces end within what was drawn, which
+-- is always at the beginning of the line, a number does not tell its place: see the verb expire.
 local function ended(row, started)
   if has(row, COMPLETED) then return false end
   if has(row, LEFT) or has(row, EXPIRED) then return true end
   if has(row, ADMITTED) then return started == nil end
-  local expired, place = tonumber(line.expired), row.segment * RANKS + row.number
-  return not (drawn and expired < RANKS) and place <= expired and not kept(row.group, place)
+  local in_draw = stored('frozen') == 1 and string.sub(line.expired, 1, 16) == DRAW
+  return not has(row, KEPT) and not in_draw and row.ticket <= line.expired
 end
 
--- Whether the numbers of a segment are in the draw. There a tag has one entry, that of its row: with several it could
--- leave one after the other until it had the best.
-local function in_draw(segment)
-  local found = drawn and cjson.decode(line.segments)[segment + 1]
-  return found and found[2] ~= 'first_come'
+-- Whether a ticket was given before that of the row of its tag, which Redis had forgotten when it gave that one: a tag
+-- has one place, the earliest. Within one life the row knows better: others may have joined under the same NIK.
+local function goes_before(ticket, row)
+  local forgotten = learning() or string.sub(ticket, 1, 16) < string.sub(row.ticket, 1, 16)
+  return forgotten and ticket < row.ticket and not has(row, ADMITTED) and not has(row, COMPLETED)
 end
+

@@ -93,7 +93,6 @@ class Crowd:
         turnout.see(
             Look(
                 open_ms,
-                "epoch",
                 at,
                 self.called,
                 admitted,

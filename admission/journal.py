@@ -1,0 +1,160 @@
+"""What processes keep of an event in the data folder, to give it back to a Redis that lost it: journals and lines."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from math import inf
+from pathlib import Path
+from struct import Struct
+from zlib import crc32
+
+from admission.core.line import DRAW, Place
+from admission.core.record import EventRecord
+from admission.data_dir import whole_file
+from admission.store.protocol import Proof
+
+_MARK = 0xA7  # begins every entry: zeros that a crash left behind are none
+_PROOF = Struct(">BB12s6s12sQIQiQ")  # mark, flags, session, check, group, epoch, number, place, at_us
+_ENTRY = Struct(f">{_PROOF.size}sI")  # a proof and its CRC-32, so that a half of it is none: 68 bytes
+_ENTRIES_AT_ONCE = 4096
+_NOBODY = bytes(12)
+_KEEP_LINE_SECONDS = 1.0
+
+
+class Journal:
+    """Entries of 68 bytes, in the order in which they were acknowledged; several gateways may share the file.
+
+    A join, an admission and its end are an entry each: 190 MB for a million people who complete. Entries are in the
+    page cache when the answer leaves: they outlive the process, and what is lost with the machine is a few seconds.
+
+    Weakness: it grows as long as the event lasts; remove the file when the event is over.
+    """
+
+    def __init__(self, data_dir: Path, record: EventRecord) -> None:
+        self._path = data_dir / "journal" / f"{record.event.slug}.{int(record.created_at.timestamp())}"
+        self._file: int | None = None
+
+    def add(self, proofs: Iterable[Proof]) -> None:
+        """Append entries.
+
+        Raises:
+            OSError: when the folder cannot be written; none of them is in the journal then.
+        """
+        entries = b"".join(map(_entry_of, proofs))
+        if not entries:
+            return
+        if self._file is None:
+            self._file = self._open()
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # what a full disk takes of it is cut off before others go on
+        try:
+            written = os.write(self._file, entries)
+            if written < len(entries):
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+                raise OSError(f"{self._path}: is not written whole")
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _open(self) -> int:
+        """Open the file, and fill up an entry that a full disk or a crash cut off, so that the next are whole."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            os.write(file, bytes(-os.fstat(file).st_size % _ENTRY.size))
+            fcntl.flock(file, fcntl.LOCK_UN)
+        except OSError:
+            os.close(file)
+            raise
+        return file
+
+    def newest_first(self) -> Iterator[list[Proof]]:
+        """All entries in portions, the newest first; none where there is no journal.
+
+        Raises:
+            OSError: when the file cannot be read.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            end = os.fstat(file.fileno()).st_size // _ENTRY.size
+            while end:
+                start = max(0, end - _ENTRIES_AT_ONCE)
+                file.seek(start * _ENTRY.size)
+                data = file.read((end - start) * _ENTRY.size)
+                entries = reversed([*_ENTRY.iter_unpack(data)])
+                yield [_proof_of(proof) for proof, check in entries if proof[0] == _MARK and crc32(proof) == check]
+                end = start
+
+    def close(self) -> None:
+        """Close the file; the next entry opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
+def _entry_of(proof: Proof) -> bytes:
+    segment, rank = proof.place
+    packed = _PROOF.pack(
+        _MARK,
+        proof.flags,
+        proof.session,
+        proof.check,
+        proof.group.encode(),
+        proof.epoch,
+        proof.number,
+        segment,
+        rank,
+        proof.at_us,
+    )
+    return _ENTRY.pack(packed, crc32(packed))
+
+
+def _proof_of(packed: bytes) -> Proof:
+    _, flags, session, check, group, epoch, number, segment, rank, at_us = _PROOF.unpack(packed)
+    place = Place(segment or DRAW, rank)
+    name = group.rstrip(b"\0").decode()
+    return Proof(b"" if session == _NOBODY else session, check, name, place, epoch, number, flags, at_us)
+
+
+class LineFiles:
+    """What processes last saw of the lines, one file an event, a second old at most.
+
+    With it, processes that start beside an empty Redis know where the line stood.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "lines"
+        self._kept: dict[str, tuple[float, bytes]] = {}
+
+    def _path(self, record: EventRecord) -> Path:
+        return self._folder / f"{record.event.slug}.{int(record.created_at.timestamp())}.json"
+
+    def read(self, record: EventRecord) -> bytes | None:
+        """What was kept of an event's line; None when there is nothing that can be read."""
+        try:
+            return self._path(record).read_bytes()
+        except OSError:
+            return None
+
+    async def keep(self, record: EventRecord, seen: bytes | None) -> None:
+        """Write what was seen, where it is something else than a second ago.
+
+        Raises:
+            OSError: when the folder cannot be written.
+        """
+        slug, now = record.event.slug, time.monotonic()
+        kept_at, kept = self._kept.get(slug, (-inf, b""))
+        if seen is None or seen == kept or now - kept_at < _KEEP_LINE_SECONDS:
+            return
+        self._kept[slug] = now, kept  # one that fails is tried again in a second
+        await asyncio.to_thread(self._write, record, seen)
+        self._kept[slug] = now, seen
+
+    def _write(self, record: EventRecord, seen: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with whole_file(self._path(record)) as file:
+            file.write(seen)
