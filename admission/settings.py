@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from admission.core.errors import ConfigurationError
 from admission.core.urls import Url
+from admission.store.address import read_address
 
 PREFIX = "ANTREAN_"
 # Kubernetes sets these for every Service whose name begins so; they are not ours.
@@ -26,8 +27,9 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(
         None,
-        description="Redis 7.0 or later, or Valkey: redis://, rediss:// or unix://. `antrean up` starts one of its own "
-        "when this is unset; `serve` and `work` need it.",
+        description="Redis 7.0 or later, or Valkey: redis://, unix://, redis+sentinel:// or redis+cluster://, with "
+        "rediss for TLS (docs/deploy.md shows each form). `antrean up` starts one of its own when this is unset; "
+        "`serve` and `work` need it.",
     )
     redis_timeout_seconds: Annotated[float, Field(ge=0.02, le=5)] = Field(
         0.25,
@@ -71,6 +73,13 @@ class Settings(BaseSettings):
         5.0,
         description="Time between SIGTERM and the last answer, seconds, in which load balancers look away.",
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            read_address(url.get_secret_value())
+        return url
 
     @property
     def secure_cookies(self) -> bool:

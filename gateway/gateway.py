@@ -13,7 +13,7 @@ from math import inf
 import msgspec
 import structlog
 
-from admission.core.errors import AntreanError, ConfigurationError, Refused, StoreUnavailable
+from admission.core.errors import AntreanError, ConfigurationError, FailureKind, Refused, StoreUnavailable
 from admission.core.nik import Nik
 from admission.core.record import EventRecord
 from admission.core.ticket import Ticket
@@ -38,6 +38,7 @@ from gateway.verbs import Issued, Joiner, Verbs
 
 LOST_SECONDS = 5.0  # without an answer; then health tells that Redis is lost
 _LAG_PROBE_SECONDS = 0.5
+_WRITE_PROBE_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -90,6 +91,8 @@ class Gateway:
         self.draining = False
         self._read_keyring = read_keyring
         self._answered_at = -inf
+        self._refusal: FailureKind | None = None
+        self._probed_at = -inf
         self._name = secrets.token_hex(4)
         self._contact = Contact(time.monotonic())
         self._lines = LineFiles(settings.data_dir)
@@ -148,6 +151,11 @@ class Gateway:
         """Whether Redis has not answered for too long to call it present."""
         return time.monotonic() - self._answered_at > LOST_SECONDS
 
+    @property
+    def redis_state(self) -> str:
+        """`ok`, `lost`, or why Redis refuses writes, such as `read-only`."""
+        return "lost" if self.redis_lost else self._refusal or "ok"
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keeps the rooms fresh while entered; ready once Redis has told its events, or with records at hand."""
@@ -190,15 +198,26 @@ class Gateway:
         except StoreUnavailable:
             slugs, answered = set(), False  # every room tells by its age how long the store has been away
         told = await asyncio.gather(*(self._refresh(slug) for slug in slugs | set(self.rooms)))
+        await self._probe_writes()
         self._heard = self._heard or (answered and all(told))
         self.ready = self._heard or bool(self.rooms)
+
+    async def _probe_writes(self) -> None:
+        """Learn whether joins and claims would be taken: reads may go on at a Redis that refuses them."""
+        if time.monotonic() - self._probed_at < _WRITE_PROBE_SECONDS:
+            return
+        self._probed_at = time.monotonic()
+        before, self._refusal = self._refusal, await self.store.write_refusal()
+        if self._refusal is not before:
+            log.warning("writes-refused", kind=self._refusal) if self._refusal else log.info("writes-taken")
+        self.metrics.show_refusal(self._refusal)
 
     async def _refresh(self, slug: str) -> bool:
         """See refresh; whether Redis answered."""
         try:
             await self.refresh(slug)
         except StoreUnavailable as error:
-            log.warning("snapshot-failed", slug=slug, reason=error.reason)
+            log.warning("snapshot-failed", slug=slug, kind=error.kind, reason=error.reason)
             return False
         except AntreanError as error:  # a record of another deployment: its event is not served, all others are
             log.error("event-not-served", slug=slug, reason=str(error))

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from admission.core.errors import FailureKind
 from admission.core.forecasts import EARLY, HELD, LATE, Outcome
 from antrean import __version__
 from gateway.problems import PROBLEMS
@@ -48,7 +49,10 @@ class GatewayMetrics:
         self.store_seconds = self._histogram(
             "store_call_duration_seconds", "Time of a call to Redis.", _STORE_SECONDS, "verb"
         )
-        self.store_failures = self._counter("store_failures", "Calls to Redis that failed.", "verb")
+        self.store_failures = self._counter("store_failures", "Calls to Redis that failed, by why.", "verb", "kind")
+        self.writes_refused = self._gauge(
+            "writes_refused", "1 while Redis answers and takes no writes, by why.", "kind"
+        )
         self.snapshot_age_seconds = self._gauge("snapshot_age_seconds", "Age of what polls are answered from.", "event")
         self.line_outdated_seconds = self._gauge(
             "line_outdated_seconds", "For how long Redis has had less of the line than this process saw.", "event"
@@ -65,6 +69,7 @@ class GatewayMetrics:
         ProcessCollector(registry=self.registry)
         for problem in PROBLEMS:
             self.refusals.labels(problem)
+        self.show_refusal(None)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"antrean_{name}", meaning, labels, registry=self.registry)
@@ -103,8 +108,14 @@ class GatewayMetrics:
         """Told by the store of each call."""
         self.batch_size.labels(verb).observe(size)
         self.store_seconds.labels(verb).observe(seconds)
-        self.store_failures.labels(verb)  # at 0 before its first step
+        self.store_failures.labels(verb, FailureKind.TIMEOUT)  # at 0 before its first step
 
-    def observe_failure(self, verb: str) -> None:
+    def observe_failure(self, verb: str, kind: FailureKind) -> None:
         """Told by the store of each call that failed."""
-        self.store_failures.labels(verb).inc()
+        self.store_failures.labels(verb, kind).inc()
+
+    def show_refusal(self, kind: FailureKind | None) -> None:
+        """Show why writes are refused; None while they are taken."""
+        for each in FailureKind:
+            if each.refuses_writes:
+                self.writes_refused.labels(each).set(each is kind)

@@ -67,7 +67,7 @@ def _told(gateway: Gateway, route: str, request: web.Request, error: Exception) 
         case BodyRefused():
             return refusal(gateway, request, error.problem, detail=error.detail)
         case StoreUnavailable():
-            log.warning("store-unavailable", route=route, reason=error.reason)
+            log.warning("store-unavailable", route=route, kind=error.kind, reason=error.reason)
             return refusal(gateway, request, "store-unavailable")
         case web.HTTPException():
             if error.status not in _HTTP_PROBLEMS:

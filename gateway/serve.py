@@ -13,6 +13,7 @@ from admission.data_dir import RecordFiles, SecretsFile
 from admission.settings import Settings
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
+from admission.store.start import refuse_unsupported
 from gateway.edge import Edge, bind
 from gateway.gateway import Gateway
 from gateway.metrics import GatewayMetrics
@@ -37,7 +38,7 @@ async def serve(settings: Settings, redis_url: str, ready: Callable[[int, int], 
         ready: told the public port and the metrics port once requests are answered.
 
     Raises:
-        ConfigurationError: secrets or records that cannot be used.
+        ConfigurationError: secrets or records that cannot be used, or a Redis that is not supported.
         OSError: a port that is taken.
     """
     stop = asyncio.Event()
@@ -54,6 +55,7 @@ async def serve(settings: Settings, redis_url: str, ready: Callable[[int, int], 
     secrets = SecretsFile(settings.secrets_path)
     seal = secrets.seal()
     files = RecordFiles(settings.data_dir, seal)
+    await refuse_unsupported(connection)
     gateway = Gateway(settings, RedisStore(connection, seal), secrets.keyring, files, metrics)
     edge = Edge(gateway)
     with bind(settings.host, settings.port) as bound:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from admission.store.connection import Connection
 from admission.store.redis import RedisStore
+from tests.forms import Cluster, Sentinels, TlsServer
 from tests.samples import SEAL
 from tests.servers import FLAVOURS, RedisServer
 
@@ -51,12 +54,23 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
 
 StoreMaker = Callable[..., RedisStore]
 ServerMaker = Callable[..., RedisServer]
+FormMaker = Callable[[Callable[[], Any]], Any]
 
 
-@pytest.fixture(scope="session", params=FLAVOURS)
+# On every form of Redis that people run, the whole contract is proven by `make prove`.
+_FORMS: dict[str, Callable[[], Any]] = {
+    **{flavour: partial(RedisServer, flavour) for flavour in FLAVOURS},
+    "tls-and-acl": TlsServer,
+    "sentinel": Sentinels,
+    "cluster": Cluster,
+}
+_PARAMETERS = [pytest.param(form, marks=() if form in FLAVOURS else pytest.mark.prove) for form in _FORMS]
+
+
+@pytest.fixture(scope="session", params=_PARAMETERS)
 def shared_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """A running server of each flavour, for the whole session; tests take `redis_server` instead."""
-    server = RedisServer(request.param)
+    """A running server of each flavour, and of each form, for the whole session; tests take `redis_server` instead."""
+    server = _FORMS[request.param]()
     try:
         yield server.start()
     finally:
@@ -68,6 +82,22 @@ def redis_server(shared_server: RedisServer) -> RedisServer:
     """An empty server; a test with it runs on Redis and on Valkey. It must not be ended: see `make_server`."""
     shared_server.empty()
     return shared_server
+
+
+@pytest.fixture(scope="session", params=FLAVOURS)
+def _plain_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    server = RedisServer(request.param)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def plain_server(_plain_server: RedisServer) -> RedisServer:
+    """As `redis_server`, but never another form than one server: a test may stand between it and its clients."""
+    _plain_server.empty()
+    return _plain_server
 
 
 @pytest.fixture
@@ -90,6 +120,22 @@ def make_server() -> Iterator[ServerMaker]:
     finally:
         for server in made:
             server.stop()
+
+
+@pytest.fixture
+def make_form() -> Iterator[FormMaker]:
+    """Starts forms of Redis of the test's own: `make_form(partial(Sentinels, fenced=False))`; see tests/forms.py."""
+    made: list[Any] = []
+
+    def make(form: Callable[[], Any]) -> Any:
+        made.append(form())
+        return made[-1].start()
+
+    try:
+        yield make
+    finally:
+        for form in made:
+            form.stop()
 
 
 @pytest.fixture

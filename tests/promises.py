@@ -50,6 +50,7 @@ PROMISES = {
     "first one's rights",
     "B13": "Who has claimed and was told to wait keeps the turn; graces run only while gateways answer applicants",
     "C1": "The waiting page answers while Redis is killed, stopped, paused, full or read-only",
+    "C2": "When Sentinels replace the master, joins resume within 5 s, and no number is issued twice",
     "C3": "When the worker that steers dies or stands still, the next one steers within the lease and a second",
     "C4": "A total loss of state heals without an operator: places that are shown are back in the learning window",
     "D1": "No ticket or pass can be forged or altered",

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import redis
@@ -36,14 +36,16 @@ class RedisServer:
     Args:
         flavour: `redis` or `valkey`.
         aof: keep an append-only file, so that a restart finds the data again.
+        options: added to the command line, where the last of a kind counts.
     """
 
-    def __init__(self, flavour: str, *, aof: bool = False) -> None:
+    def __init__(self, flavour: str, *, aof: bool = False, options: Sequence[str] = ()) -> None:
         self.flavour = flavour
         self.folder = Path(tempfile.mkdtemp(prefix="antrean-"))  # a unix socket's path has 107 bytes at most
         self.socket = self.folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._aof = aof
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.client = redis.Redis(unix_socket_path=str(self.socket), protocol=2)
 
@@ -61,7 +63,7 @@ class RedisServer:
                 *("setpriv", "--pdeathsig", "KILL", binary_of(self.flavour)),
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
                 *("--save", "", "--appendonly", "yes" if self._aof else "no", "--appendfsync", "everysec"),
-                *("--maxmemory-policy", "noeviction", "--logfile", str(self.folder / "log")),
+                *("--maxmemory-policy", "noeviction", "--logfile", str(self.folder / "log"), *self._options),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,42 +1,31 @@
-"""One client of Redis: timeouts, pool and retries set by hand, scripts run by their SHA-1."""
+"""One client of Redis: a bound for every call, nothing tried twice, scripts run by their SHA-1."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import hiredis
-import redis.asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-from admission.core.errors import StoreUnavailable
+from admission.core.errors import ConfigurationError, FailureKind, StoreUnavailable
+from admission.store.address import Form, read_address
+from admission.store.failures import FAILURES, MOVED_AWAY, explain_failure
+from admission.store.links import Ask, open_link
 from admission.store.scripts import Script
 
-# Single-flight batches need a few connections only; the rest is room for health checks and several events.
-_POOL_CONNECTIONS = 32
+_LOOK_SECONDS = 1.0  # bound of a look at the nodes of a Cluster, which no call waits for
+# A Cluster may have another master after any of these; on a slow Redis alone, new connections would be one more load.
+_NODE_AWAY = MOVED_AWAY | {FailureKind.TIMEOUT, FailureKind.REFUSED, FailureKind.BROKEN}
 
 Observe = Callable[[str, int, float], None]
-Failed = Callable[[str], None]
+Failed = Callable[[str, FailureKind], None]
 
 
 def _untold(*_: object) -> None:
     """For a caller that wants to be told nothing."""
-
-
-def _what(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else "no answer in time"
-
-
-class _Packing:
-    """Commands packed by hiredis, as redis-py's own synchronous client does; its asyncio one packs in Python."""
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        """The bytes of a command."""
-        return [hiredis.pack_command(args)]
 
 
 class Connection:
@@ -46,29 +35,28 @@ class Connection:
     wait 40 s for a silent peer: here nothing is tried twice and `timeout_seconds` bounds every call.
 
     Args:
-        url: redis://, rediss:// or unix://.
+        url: see admission.store.address.read_address.
         timeout_seconds: for a whole call: a free connection, connecting, sending and the reply.
         observe: told of each call: verb, items in it, seconds.
-        failed: told the verb of each call that failed.
+        failed: told the verb and the kind of each call that failed.
+
+    Raises:
+        ConfigurationError: a URL that cannot be read.
     """
 
     def __init__(
         self, url: str, *, timeout_seconds: float = 0.25, observe: Observe = _untold, failed: Failed = _untold
     ) -> None:
-        pool = aioredis.BlockingConnectionPool.from_url(
-            url,
-            protocol=2,
-            max_connections=_POOL_CONNECTIONS,
-            # One bound around the call does for all of its steps; redis-py would start a task to bound a step.
-            timeout=None,
-            socket_timeout=None,
-            socket_connect_timeout=None,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_error=[],
-            decode_responses=False,
-        )
-        pool.connection_class = type("PackingConnection", (_Packing, pool.connection_class), {})
-        self._client = aioredis.Redis.from_pool(pool)
+        try:
+            self.address = read_address(url)
+        except ValueError as error:
+            raise ConfigurationError([f"ANTREAN_REDIS_URL: {error}"]) from None
+        self.link = open_link(self.address, timeout_seconds)
+        self._execute = self.link.execute
+        clustered = self.address.form is Form.CLUSTER
+        self._renew_on = _NODE_AWAY if clustered else MOVED_AWAY
+        self._renew_seconds = _LOOK_SECONDS if clustered else timeout_seconds
+        self._renewing: asyncio.Task[None] | None = None
         self._timeout_seconds = timeout_seconds
         self._observe = observe
         self._failed = failed
@@ -86,19 +74,65 @@ class Connection:
             self._observe(script.name, size, time.perf_counter() - started)
 
     async def command(self, *words: str | bytes | int) -> Any:
-        """What one plain command returns."""
+        """What one plain command returns; its key comes first."""
         return await self._call("command", *words)
 
+    async def write_refusal(self, key: str) -> FailureKind | None:
+        """Why writes to the slot of a key that does not exist are refused; None when they are taken, or nobody answers.
+
+        A full memory, a full disk, a replica, the fence: each refuses this command before it finds nothing to do.
+        """
+        try:
+            await self._call("probe", "SET", key, "", "XX")
+        except StoreUnavailable as error:
+            return error.kind if error.kind.refuses_writes else None
+        return None
+
+    async def masters(self) -> list[tuple[str, Ask]]:
+        """Every server that takes writes: a name, and what asks it a command.
+
+        Raises:
+            StoreUnavailable: when a Cluster cannot be reached.
+        """
+        return [(name, self._asking(ask)) for name, ask in await self._bounded("command", self.link.masters)]
+
+    def _asking(self, ask: Ask) -> Ask:
+        async def asked(*words: Any) -> Any:
+            return await self._bounded("command", ask, *words)
+
+        return asked
+
     async def _call(self, name: str, *words: Any) -> Any:
+        return await self._bounded(name, self._execute, *words)
+
+    async def _bounded(self, name: str, ask: Ask, *words: Any) -> Any:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+                return await ask(*words)
         except NoScriptError:
             raise
-        except (RedisError, OSError, TimeoutError) as error:
-            self._failed(name)
-            raise StoreUnavailable(f"{name}: {_what(error)}") from error
+        except FAILURES as error:
+            kind, reason = explain_failure(error)
+            self._failed(name, kind)
+            if kind in self._renew_on:
+                await self._renew(kind, words)
+            raise StoreUnavailable(f"{name}: {reason}", kind) from error
+
+    async def _renew(self, kind: FailureKind, words: Sequence[Any]) -> None:
+        """Have the next calls connect anew; a look at the nodes of a Cluster goes on behind this one."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew_within(kind, words))
+        if self.address.form is not Form.CLUSTER:  # it only closes connections
+            await self._renewing
+
+    async def _renew_within(self, kind: FailureKind, words: Sequence[Any]) -> None:
+        with suppress(Exception):  # whatever it was, the next failure tries it again
+            async with asyncio.timeout(self._renew_seconds):
+                await self.link.renew(kind, words)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        await self.link.close()

@@ -13,6 +13,7 @@
 | `antrean:{slug}:health` | stream | `word` (JSON), the last 1,000 or so | none | note_health | health |
 | `antrean:{slug}:doors` | hash | a gateway -> people at its door, and when, µs | none | attend | at_door |
 | `antrean:{slug}:lease` | string | the worker that steers | 3 s | steer | steer |
+| `antrean:{slug}:probe` | none | never there: asked to change, to learn whether writes are taken |  |  | gateways |
 | `antrean:{slug}:turn` | string | the worker that seals, or puts a list back | 15 s | take_turn | take_turn |
 | `antrean:{slug}:index:<bucket>` | hash | rest of session -> row (13 bytes, group) | none | all but advance | all |
 
@@ -66,6 +67,7 @@ class EventKeys:
         self.doors = f"{self._prefix}:doors"
         self.lease = f"{self._prefix}:lease"
         self.turn = f"{self._prefix}:turn"
+        self.probe = f"{self._prefix}:probe"
 
     def settled(self, segment: int) -> str:
         """The bitmap of places of a segment that were admitted or left."""

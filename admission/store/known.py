@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from admission.core.errors import FailureKind
 from admission.core.line import Line
 from admission.core.record import EventRecord
 from admission.store.connection import Connection
@@ -46,6 +48,12 @@ class OnRedis:
         if slug not in self._known:
             self._known[slug] = Known(slug)
         return self._known[slug]
+
+    async def write_refusal(self) -> FailureKind | None:
+        """See Store."""
+        keys = [event.keys.probe for event in self._known.values()]
+        kinds = await asyncio.gather(*(self._redis.write_refusal(key) for key in keys))
+        return next((kind for kind in kinds if kind), None)
 
     async def _mutate(self, verb: str, event: Known, keys: Sequence[str], args: Sequence[Any], size: int = 1) -> Any:
         """Run a verb behind the prelude, which reads the first two keys and the first argument."""

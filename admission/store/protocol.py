@@ -11,6 +11,7 @@ import msgspec
 from admission.core.applicant import Trace
 from admission.core.control.allowance import Allowance
 from admission.core.control.heard import Heard
+from admission.core.errors import FailureKind
 from admission.core.line import Line, Place
 from admission.core.quota import NOBODY, Taken
 from admission.core.record import Change, EventRecord
@@ -290,6 +291,9 @@ class Store(Protocol):
 
     async def snapshot(self, slug: str) -> Snapshot:
         """The event now; it also becomes what this store folds into every later call."""
+
+    async def write_refusal(self) -> FailureKind | None:
+        """Why writes to an event that this store knows are refused now; None when they are taken, or nobody answers."""
 
     async def close(self) -> None:
         """Release all connections."""

@@ -104,8 +104,12 @@ def read_epochs(text: bytes | None) -> list[int]:
     return [0, *(int(epoch) for epoch, _, _ in json.loads(text or b"[]"))]
 
 
-def read_line(fields: Mapping[bytes, bytes], now_us: int) -> Line:
-    """The line in Redis' hash; an empty one before the first mutating verb."""
+def read_line(fields: Mapping[bytes, bytes], now_us: int, learning_us: int) -> Line:
+    """The line in Redis' hash; an empty one before the first mutating verb.
+
+    Args:
+        learning_us: length of a learning window.
+    """
     if b"epoch" not in fields:
         return Line()
     present = int(fields[b"epoch"])
@@ -113,7 +117,7 @@ def read_line(fields: Mapping[bytes, bytes], now_us: int) -> Line:
     sizes[present] = int(fields[b"size"]), 0
     segments = tuple(Segment(epoch, int(size), int(drawn)) for epoch, (size, drawn) in sorted(sizes.items()))
     serving, expired = unpack_place(fields[b"serving"]), unpack_place(fields[b"expired"])
-    learns = int(fields.get(b"learns_until_us", 0)) > now_us
+    learns = 0 < int(fields.get(b"learns_until_us", 0)) - now_us <= learning_us
     newcomers_from = int(fields[b"newcomers_from"]) if learns else None
     return Line(segments, serving, expired, frozen=fields.get(b"frozen") == b"1", newcomers_from=newcomers_from)
 
@@ -130,7 +134,7 @@ def read_snapshot(answer: Sequence[Any], known: EventRecord | None, before: Line
     record = None if raw_record == b"-" else known
     if len(raw_record) > 1:
         record = seal.read(raw_record)
-    line = read_line(fields, int(now_us))
+    line = read_line(fields, int(now_us), record.event.learning_seconds * 1_000_000 if record else 0)
     seat_us, session_us = (_seat_us(record.event), _session_us(record.event)) if record else (0, 0)
     since_lost_us = int(now_us) - int(fields.get(b"lost_at_us", 0))
     lost = int(fields.get(b"lost", 0)) if since_lost_us < seat_us else 0

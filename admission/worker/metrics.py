@@ -18,6 +18,9 @@ class WorkerMetrics:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
             return Gauge(f"antrean_{name}", meaning, ["event", *labels], registry=registry)
 
+        def of_process(name: str, meaning: str) -> Gauge:
+            return Gauge(f"antrean_{name}", meaning, registry=registry)
+
         self.line_length = gauge("line_length", "People waiting behind the mark.")
         self.tail = gauge("tail_position", "People who ever took a place.")
         self.serving = gauge("serving_position", "People called since the line began: where the mark stands.")
@@ -42,30 +45,27 @@ class WorkerMetrics:
         self.last_tick = gauge(
             "last_tick_timestamp_seconds", "When this worker last moved or confirmed the mark, on the clock of Redis."
         )
-        self.clock_skew_seconds = Gauge(
-            "antrean_clock_skew_seconds",
-            "How far the clock of this machine is ahead of the clock of Redis.",
-            registry=registry,
+        self.clock_skew_seconds = of_process(
+            "clock_skew_seconds", "How far the clock of this machine is ahead of the clock of Redis."
         )
         self.line_outdated = gauge(
             "line_outdated_seconds", "For how long Redis has had less of the line than this process saw."
         )
-        self.decisions = Counter(
-            "antrean_decisions", "Decisions, by their reason.", ["event", "reason"], registry=registry
-        )
+        why = ["event", "reason"]
+        self.decisions = Counter("antrean_decisions", "Decisions, by their reason.", why, registry=registry)
         self.steers = gauge("steers", "1 on the worker that sets what the event's control law allows, else 0.")
-        self.steering = Counter(
-            "antrean_steering", "Intervals steered, by the law's reason.", ["event", "reason"], registry=registry
-        )
-        self.tick_failures = Counter(
-            "antrean_tick_failures", "Ticks that Redis did not answer.", ["event"], registry=registry
-        )
+        self.steering = Counter("antrean_steering", "Intervals steered, by the law's reason.", why, registry=registry)
+        failures = "Ticks that Redis did not answer."
+        self.tick_failures = Counter("antrean_tick_failures", failures, ["event"], registry=registry)
         self.tick_seconds = Histogram(
             "antrean_tick_duration_seconds",
             "Time to sense, decide and act.",
             ["event"],
             buckets=_TICK_SECONDS,
             registry=registry,
+        )
+        self.redis_unfenced = of_process(
+            "redis_unfenced", "1 while a master that was replaced could go on giving out places, else 0."
         )
         build = Gauge("antrean_build_info", "1, with the version as label.", ["version"], registry=registry)
         build.labels(__version__).set(1)

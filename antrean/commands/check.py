@@ -15,12 +15,13 @@ from admission.data_dir import RecordFiles, SecretsFile
 from admission.keyring import unwrap
 from admission.settings import Settings, load_settings
 from admission.store.connection import Connection
+from admission.store.inspection import Inspection, inspect
 from antrean.commands.events import read_event
 from antrean.commands.processes import check_scheme, needed_redis
 
 _TEXTS = ("prepare", "controller", "purpose", "kept", "erasure", "help")
-_OLDEST_REDIS = (7, 0)
 _SKEW_SECONDS = 5.0  # as the alert has it; a machine that follows NTP is off by far less, the way to Redis takes 0.25 s
+_PATIENCE_SECONDS = 5.0  # as other commands: an operator would rather wait than try again
 
 
 def run_check(files: list[Path], *, as_json: bool) -> int:
@@ -40,7 +41,7 @@ def run_check(files: list[Path], *, as_json: bool) -> int:
 
 
 def find_problems(files: list[Path]) -> tuple[list[str], list[str]]:
-    """What cannot work, and what will be missed by applicants."""
+    """What cannot work, and what works with a risk or will be missed by applicants."""
     problems: list[str] = []
     events: list[Event] = []
     for file in files:
@@ -52,12 +53,13 @@ def find_problems(files: list[Path]) -> tuple[list[str], list[str]]:
         settings = load_settings()
     except ConfigurationError as error:
         return problems + error.problems, _missing_texts(events)
-    for look in (check_scheme, _look_at_secrets, _look_at_redis):
+    for look in (check_scheme, _look_at_secrets):
         try:
             look(settings)
         except ConfigurationError as error:
             problems += error.problems
-    return problems, _missing_texts(events)
+    of_redis, warnings = look_at_redis(settings)
+    return problems + of_redis, warnings + _missing_texts(events)
 
 
 def _look_at_secrets(settings: Settings) -> None:
@@ -73,43 +75,36 @@ def _look_at_secrets(settings: Settings) -> None:
         raise ConfigurationError(problems)
 
 
-def _look_at_redis(settings: Settings) -> None:
-    url = needed_redis(settings)
+def look_at_redis(settings: Settings) -> tuple[list[str], list[str]]:
+    """What is wrong with Redis, and what works with a risk."""
     try:
-        asyncio.run(_ask_redis(url))
+        found = asyncio.run(_ask_redis(needed_redis(settings)))
+    except ConfigurationError as error:
+        return error.problems, []
     except StoreUnavailable as error:
-        raise ConfigurationError([f"ANTREAN_REDIS_URL: Redis does not answer ({error.reason})"]) from error
+        return [f"ANTREAN_REDIS_URL: Redis does not answer ({error.kind}: {error.reason})"], []
+    return found.unsupported + found.failing, found.warnings
 
 
-async def _ask_redis(url: str) -> None:
-    connection = Connection(url)
+async def _ask_redis(url: str) -> Inspection:
+    connection = Connection(url, timeout_seconds=_PATIENCE_SECONDS)
     try:
-        server = _fields(await connection.command("INFO", "server"))
-        memory = _fields(await connection.command("INFO", "memory"))
-        seconds, microseconds = await connection.command("TIME")
+        found = await inspect(connection)
+        _, ask = (await connection.masters())[0]
+        seconds, microseconds = await ask("TIME")
+        found.failing.extend(_skew(time.time() - int(seconds) - int(microseconds) / 1_000_000))
+        return found
     finally:
         await connection.close()
-    problems = []
-    version = server.get("redis_version", "0")
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_REDIS:
-        problems.append(f"Redis {version} is too old: 7.0 or later, or Valkey, is needed")
-    if memory.get("maxmemory_policy") != "noeviction":
-        problems.append("Redis may evict places when memory is full: set maxmemory-policy noeviction")
-    skew_seconds = time.time() - int(seconds) - int(microseconds) / 1_000_000
-    if abs(skew_seconds) > _SKEW_SECONDS:
-        side = "ahead of" if skew_seconds > 0 else "behind"
-        differ = f"the clock of this machine is {abs(skew_seconds):.0f} s {side} the clock of Redis"
-        problems.append(f"{differ}, by which passes and deadlines go: let both machines follow NTP")
-    if problems:
-        raise ConfigurationError(problems)
 
 
-def _fields(text: object) -> dict[str, str]:
-    """INFO as a mapping; redis-py parses some answers by itself."""
-    if isinstance(text, dict):
-        return {str(name): str(value) for name, value in text.items()}
-    lines = (line.partition(":") for line in bytes(text).decode().splitlines())  # type: ignore[call-overload]
-    return {name: value for name, _, value in lines}
+def _skew(skew_seconds: float) -> list[str]:
+    """What is wrong with the clock of this machine, against that of Redis."""
+    if abs(skew_seconds) <= _SKEW_SECONDS:
+        return []
+    side = "ahead of" if skew_seconds > 0 else "behind"
+    differ = f"the clock of this machine is {abs(skew_seconds):.0f} s {side} the clock of Redis"
+    return [f"{differ}, by which passes and deadlines go: let both machines follow NTP"]
 
 
 def _missing_texts(events: list[Event]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import tomllib
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,7 +18,6 @@ from admission.core.errors import ConfigurationError
 from admission.core.event import Event, Order
 from admission.core.record import Change, EventRecord
 from admission.data_dir import RecordFiles, SecretsFile
-from admission.journal import LineFiles
 from admission.keyring import wrap
 from admission.settings import Settings, explain, load_settings
 from admission.store.change import change_event
@@ -153,6 +153,13 @@ async def _put(
 ) -> tuple[EventRecord | None, EventRecord]:
     async with event_store(settings) as (store, files):
         before = (await store.snapshot(event.slug)).record
+        held = any(record.event.slug == event.slug for record in files.all())
+        if held and before is None and store.seen(event.slug) is None:
+            print(
+                f"{event.slug}: Redis has lost this event; waiting for a process that saw its line, at most "
+                f"{event.learning_seconds} s (`antrean event begin {event.slug}` begins it now)",
+                file=sys.stderr,
+            )
         return before, await put_settings(store, files, event, wrapping_key, by)
 
 
@@ -175,8 +182,6 @@ async def _begin(settings: Settings, slug: str) -> str:
             )
         if (await store.snapshot(slug)).record is not None:
             raise ConfigurationError([f"{slug}: Redis has this event; there is nothing to begin"])
-        if seen := LineFiles(settings.data_dir).read(held):
-            store.recall(slug, held, seen)
         await store.put_event(held)
         line = (await store.snapshot(slug)).line
         known = f"{line.size:,} people are known to it" if line.size else "nobody is known to it yet"

@@ -231,10 +231,10 @@ HEALTH = (
     ),
     Shown(
         "Failures per second",
-        "Calls and ticks that Redis did not answer.",
+        "Calls and ticks that Redis did not answer, or refused.",
         _PER_SECOND,
         {
-            "{{verb}}": _rate("antrean_store_failures_total", "verb"),
+            "{{verb}}: {{kind}}": _rate("antrean_store_failures_total", "verb, kind"),
             "tick": f"sum(rate(antrean_tick_failures_total{{{_EVENT}}}[$__rate_interval]))",
         },
     ),

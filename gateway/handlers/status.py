@@ -32,10 +32,10 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """503 while starting or draining; a lost Redis or line is 200, since the waiting page is still served."""
+    """503 while starting or draining; without Redis or its writes 200, since the waiting page is still served."""
     gateway = request.app[GATEWAY]
     state = "draining" if gateway.draining else "ready" if gateway.ready else "starting"
-    body = {"status": state, "redis": "lost" if gateway.redis_lost else "ok"}
+    body = {"status": state, "redis": gateway.redis_state}
     body["line"] = "outdated" if gateway.outdated_lines.lasting else "ok"
     headers = {hdrs.CACHE_CONTROL: "no-store"}
     if state == "ready":

@@ -24,13 +24,13 @@ LOSSES = range(1, 11)
 
 
 @pytest.fixture
-async def proxy(redis_server: RedisServer) -> AsyncIterator[LossyProxy]:
-    async with LossyProxy(redis_server.socket, redis_server.folder) as running:
+async def proxy(plain_server: RedisServer) -> AsyncIterator[LossyProxy]:
+    async with LossyProxy(plain_server.socket, plain_server.folder) as running:
         yield running
 
 
 @pytest.fixture
-async def hall(proxy: LossyProxy, make_store, store: RedisStore) -> Hall:
+async def hall(proxy: LossyProxy, make_store) -> Hall:
     """An event, seen through the proxy; its scripts are loaded already."""
     return await Hall(make_store(proxy.url)).open()
 

@@ -157,6 +157,17 @@ async def test_a_second_loss_within_the_window_keeps_the_first_newcomers_back(
     assert hall.seen.line.newcomers_from == first.joined.epoch < second.joined.epoch
 
 
+@pytest.mark.promise("A5")
+async def test_a_clock_that_jumps_back_makes_no_window_longer(store: RedisStore, redis_server: RedisServer) -> None:
+    hall = await learning(store)
+    await hall.join(1)
+    await lose(hall, redis_server)
+    newcomer = await hall.join(2)
+    redis_server.client.hincrby(hall.keys.line, "learns_until_us", 3_600_000_000)  # as if the clock were an hour back
+    await hall.call()
+    assert (await hall.claim(newcomer)).problem == ""
+
+
 @pytest.mark.promise("B1", "B8")
 async def test_a_place_that_was_passed_while_nobody_knew_of_it_has_its_turn(
     store: RedisStore, redis_server: RedisServer

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
 
+from tests.forms import Cluster, Sentinels, TlsServer
 from tests.integration.applicants import Api, Browser, new_key
 from tests.integration.deployment import Deployment, Gateway
 from tests.integration.peer import PeerGateway, peer_gateway
@@ -21,11 +23,33 @@ class Running(NamedTuple):
     gateway: Gateway
 
 
+# What these modules prove of the shared deployment, `make prove` proves on the other forms of Redis too.
+_CORE = (
+    *("test_choice", "test_draw", "test_no_shows", "test_operate", "test_passes_http", "test_renewals"),
+    *("test_reports_http", "test_status_http", "test_tickets_http", "test_waves"),
+)
+_FORMS: dict[str, Callable[[], Any]] = {
+    "redis": partial(RedisServer, "redis"),
+    "tls-and-acl": TlsServer,
+    "sentinel": Sentinels,
+    "cluster": Cluster,
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the tests of the shared deployment the forms that they run on."""
+    if "running" in metafunc.fixturenames:
+        forms = _FORMS if metafunc.module.__name__.rpartition(".")[2] in _CORE else ("redis",)
+        marked = [pytest.param(form, marks=() if form == "redis" else pytest.mark.prove) for form in forms]
+        metafunc.parametrize("running", marked, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """The deployment that tests share. They must not end its processes: see `make_deployment`."""
-    deployment = Deployment(RedisServer("redis").start())
+    deployment = Deployment(_FORMS[request.param]())
     try:
+        deployment.server.start()
         gateway, worker = deployment.gateway(), deployment.worker()
         gateway.ready()
         worker.ready()

@@ -105,7 +105,7 @@ async def test_check_tells_all_problems_at_once(tmp_path: Path) -> None:
 
 
 async def test_check_looks_at_redis_secrets_and_how_applicants_come(tmp_path: Path, make_server: ServerMaker) -> None:
-    server = make_server("redis")
+    server = make_server("redis", aof=True)
     server.client.config_set("maxmemory-policy", "allkeys-lru")
     unset, lost, evicting = await asyncio.gather(
         antrean_(tmp_path, "check", "--json", ANTREAN_HOST=ALL_ADDRESSES),
@@ -119,6 +119,10 @@ async def test_check_looks_at_redis_secrets_and_how_applicants_come(tmp_path: Pa
     SecretsFile(tmp_path / ".antrean" / "secrets.json").ensure()
     sound = await antrean_(tmp_path, "check", ANTREAN_REDIS_URL=server.url)
     assert (sound.code, sound.out) == (0, "✓ nothing is wrong\n")
+    server.client.config_set("appendonly", "no")
+    risky = await antrean_(tmp_path, "check", ANTREAN_REDIS_URL=server.url)
+    assert risky.code == 0
+    assert _names(risky.out, "! Redis: appendonly is off", "✓ nothing is wrong") == []
 
 
 async def test_unknown_settings_are_refused_and_service_links_are_not(tmp_path: Path) -> None:

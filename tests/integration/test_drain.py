@@ -92,8 +92,9 @@ async def test_what_is_under_way_is_finished_and_connections_are_closed(draining
             await connection.close()
     assert draining.wait() == 0
     told = [line["event"] for line in draining.events()]
-    # On a busy machine a first look at Redis may time out; nothing here depends on it.
-    assert [event for event in told if event != "snapshot-failed"] == ["serving", "draining", "stopped"]
+    # On a busy machine a first look at Redis may time out, and this one keeps no file; nothing here depends on it.
+    beside = {"snapshot-failed", "redis-not-inspected", "redis-risk"}
+    assert [event for event in told if event not in beside] == ["serving", "draining", "stopped"]
 
 
 async def _until_draining(gateway: Gateway) -> None:

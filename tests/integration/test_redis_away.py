@@ -105,13 +105,31 @@ async def _make_room(server: RedisServer) -> None:
     server.client.config_set("maxmemory", 0)
 
 
+async def _fence(server: RedisServer) -> None:
+    server.client.config_set("min-replicas-to-write", 1)
+
+
+async def _unfence(server: RedisServer) -> None:
+    server.client.config_set("min-replicas-to-write", 0)
+
+
 FAULTS: dict[str, tuple[Fault, Fault]] = {
     "killed": (_kill, _start),
     "stopped": (_suspend, _resume),
     "paused": (_pause, _unpause),
     "read-only": (_make_replica, _make_master),
     "full": (_fill, _make_room),
+    "without replicas": (_fence, _unfence),
 }
+
+
+# What health tells of a Redis that answers and takes no writes.
+REFUSALS = {"read-only": "read-only", "full": "memory", "without replicas": "no-replicas"}
+
+
+async def _redis_is(api: Api, state: str) -> bool:
+    found = await ask(api.session, "GET", "/readyz")
+    return (found.status, found.body) == (200, {"status": "ready", "redis": state})
 
 
 @asynccontextmanager
@@ -162,12 +180,15 @@ async def test_the_page_is_served_and_joins_are_told_when_to_retry(api: Api, awa
     before = away.deployment.contents(SLUG)
     async with _fault(server, name):
         await _away_answer(lambda: api.join(newcomer, key=newcomer_key))
+        if kind := REFUSALS.get(name):
+            await eventually(lambda: _redis_is(api, kind), within_seconds=5)
         for _ in range(20):
             await _served(api, ticket, key, place, cookies)
         await _form_tells_to_retry(away.gateway, newcomer)
-        if name in ("read-only", "full"):  # in the other states nobody can look
+        if name in REFUSALS:  # in the other states nobody can look
             assert away.deployment.contents(SLUG) == before, "a refused join wrote something"
     await eventually(lambda: _no_longer_away(api, ticket, key), within_seconds=10)
+    await eventually(lambda: _redis_is(api, "ok"), within_seconds=5)
     again = await api.join(newcomer, key=newcomer_key)
     assert again.status in (200, 201)
     assert (await api.join(newcomer, key=newcomer_key)).body["number"] == again.body["number"]

@@ -45,7 +45,11 @@ if VERB == 'put_event' then born_us, learning_us, freezes_us = tonumber(ARGV[5])
 -- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
 if not born_us then return redis.error_reply('NOEVENT put the record first') end
 
-local function learning() return stored('learns_until_us') > now_us end
+-- A wall clock that jumped back makes no window longer.
+local function learning()
+  local left_us = stored('learns_until_us') - now_us
+  return left_us > 0 and left_us <= learning_us
+end
 
 -- Where something was lost, more may be: those before the newcomers are waited for, until their tickets have come.
 local function learn()
@@ -113,7 +117,7 @@ end
 
 if went_back() then
   local less = merge()
-  begin_life(less or #seen.segments == 0 and now_us - born_us > learning_us)
+  begin_life(less or #seen.segments == 0 and now_us - born_us > 2000000) -- a new event is put within a second
 elseif line.epoch > seen.epoch and #seen.segments > 0 then
   local less = merge()
   store_line()
