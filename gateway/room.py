@@ -230,6 +230,8 @@ class Room:
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
         seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
+        if place is None and (known_at := self.learning_until) is not None:  # then the place is known, and may be near
+            seconds = min(seconds, max(1.0, (known_at - self.now).total_seconds()))
         return Standing(
             event=self.event.slug,
             event_state=event_state,
