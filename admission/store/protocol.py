@@ -174,10 +174,11 @@ class Store(Protocol):
     async def events(self) -> tuple[str, ...]:
         """Slugs of all events, sorted."""
 
-    async def put_event(self, record: EventRecord) -> EventRecord:
-        """Store a record unless one of the same or a higher version stands; returns the one that stands.
+    async def put_event(self, record: EventRecord, *, new: bool = False) -> EventRecord:
+        """Store a record, and what made it in the log, unless this version or a higher one stands; returns what stands.
 
-        What made the version goes into the event's log with it.
+        Args:
+            new: the event has just been made: nobody can have joined it before.
         """
 
     async def changes(self, slug: str, newest: int) -> list[tuple[int, Change]]:

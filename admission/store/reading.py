@@ -42,10 +42,9 @@ class Row(NamedTuple):
     group: str
 
 
-def clocks_of(record: EventRecord) -> tuple[int, int, int]:
-    """Creation of the event, its learning window and the instant of its freeze in µs."""
-    event = record.event
-    return _us(record.created_at, 0), event.learning_seconds * 1_000_000, _us(event.freezes_at, _NEVER_US)
+def clocks_of(event: Event) -> tuple[int, int]:
+    """The learning window and the instant of the freeze, in µs."""
+    return event.learning_seconds * 1_000_000, _us(event.freezes_at, _NEVER_US)
 
 
 def limits_of(record: EventRecord) -> dict[str, int | float | str]:

@@ -29,12 +29,19 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         """See Store."""
         return tuple(sorted(slug.decode() for slug in await self._redis.command("SMEMBERS", EVENTS)))
 
-    async def put_event(self, record: EventRecord) -> EventRecord:
+    async def put_event(self, record: EventRecord, *, new: bool = False) -> EventRecord:
         """See Store."""
         event = self._event(record.event.slug)
         limits = [part for pair in limits_of(record).items() for part in pair]
         change = record.change.model_dump_json() if record.change else ""
-        args = [record.version, self._seal.sign(record), change, *clocks_of(record), *limits]
+        args = [
+            record.version,
+            self._seal.sign(record),
+            change,
+            *clocks_of(record.event),
+            "new" if new else "",
+            *limits,
+        ]
         stands = await self._mutate("put_event", event, [event.keys.log], args)
         if not await self._redis.command("SISMEMBER", EVENTS, record.event.slug):  # adding is refused in a full memory
             await self._redis.command("SADD", EVENTS, record.event.slug)

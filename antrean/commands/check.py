@@ -90,9 +90,10 @@ async def _ask_redis(url: str) -> Inspection:
     connection = Connection(url, timeout_seconds=_PATIENCE_SECONDS)
     try:
         found = await inspect(connection)
-        _, ask = (await connection.masters())[0]
-        seconds, microseconds = await ask("TIME")
-        found.failing.extend(_skew(time.time() - int(seconds) - int(microseconds) / 1_000_000))
+        if not found.unsupported:  # a Sentinel, for one, tells no time
+            _, ask = (await connection.masters())[0]
+            seconds, microseconds = await ask("TIME")
+            found.failing.extend(_skew(time.time() - int(seconds) - int(microseconds) / 1_000_000))
         return found
     finally:
         await connection.close()

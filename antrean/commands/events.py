@@ -77,7 +77,8 @@ async def put_settings(store: Store, files: RecordFiles, event: Event, wrapping_
     snapshot = await store.snapshot(slug) if kept is None else await Restorer(store).restored(kept)
     if snapshot.record is None:
         now = datetime.fromtimestamp(snapshot.now_us / 1_000_000, UTC)
-        stands = await store.put_event(_new_record(event, wrapping_key, Change(at=now, verb="create", by=by)))
+        made = _new_record(event, wrapping_key, Change(at=now, verb="create", by=by))
+        stands = await store.put_event(made, new=True)
     else:
 
         def edit(record: EventRecord, now: datetime) -> EventRecord:

@@ -15,11 +15,11 @@ import pytest
 
 from admission.core.errors import FailureKind, StoreUnavailable
 from admission.store.keys import EVENTS, EventKeys
+from loadtests.judges import duplicates
 from tests.conftest import FormMaker, StoreMaker
 from tests.contract.hall import Guest, Hall
 from tests.eventually import eventually
 from tests.forms import AclServer, Cluster, Sentinels, TlsServer
-from tests.judges import duplicates
 from tests.servers import RedisServer
 
 PEOPLE = 20

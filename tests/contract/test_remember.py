@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from admission.core.applicant import ApplicantState
@@ -12,21 +10,22 @@ from admission.store.protocol import ADMITTED, COMPLETED, LEFT, Proof
 from admission.store.redis import RedisStore
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from tests.samples import CREATED_AT, make_record
+from tests.samples import make_record
 from tests.servers import RedisServer
 
 
 async def learning(store: RedisStore, **fields: int) -> Hall:
-    """An event with a learning window, so new that nothing of it can be lost yet."""
-    hall, tomorrow = Hall(store), datetime.now(UTC) + timedelta(days=1)
-    await hall.put(make_record(learning_seconds=60, **fields).model_copy(update={"created_at": tomorrow}))
+    """A new event with a learning window."""
+    hall = Hall(store)
+    await store.put_event(make_record(learning_seconds=60, **fields), new=True)
+    await hall.look()
     return hall
 
 
 async def lose(hall: Hall, server: RedisServer) -> None:
-    """Months later Redis loses everything, and gets the record back from somebody who saw nothing of the line."""
-    assert hall.seen.record is not None
-    record = hall.seen.record.model_copy(update={"created_at": CREATED_AT})
+    """Redis loses everything, and gets the record back from somebody who saw nothing of the line."""
+    record = hall.seen.record
+    assert record is not None
     server.client.flushall()
     hall.store = RedisStore(hall.store._redis, hall.store._seal)
     await Hall(hall.store).put(record)

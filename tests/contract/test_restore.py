@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ from tests.samples import SEAL, make_event, make_record
 from tests.servers import RedisServer
 
 PATIENCE_SECONDS = 3
-DAY = timedelta(days=1)
-# It has just been created: nothing of it can have been lost before.
-RECORD = make_record(learning_seconds=PATIENCE_SECONDS).model_copy(update={"created_at": datetime.now(UTC) + DAY})
+RECORD = make_record(learning_seconds=PATIENCE_SECONDS)
 
 
 class Clock:
@@ -54,7 +51,7 @@ async def test_who_saw_no_line_lets_others_put_it_back(
 ) -> None:
     clock = Clock()
     hall = Hall(store)
-    await hall.put(RECORD)
+    await store.put_event(RECORD, new=True)
     guests = await hall.join_all(range(1, 6))
     await hall.call(2)
     redis_server.client.flushall()

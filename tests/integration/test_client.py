@@ -16,13 +16,13 @@ CURRENT = {
     "message": None, "as_of_seconds": 0.4,
 }  # fmt: skip
 JOINED = {
-    "ticket": "a.b", "recovery_code": "c", "epoch": "1764040000123-9f3ab2c1", "number": 1204, "group": "malam",
+    "ticket": "a.b", "recovery_code": "c", "epoch": 7183481080378905, "number": 1204, "group": "malam",
     **CURRENT,
 }  # fmt: skip
 PASS = {"pass": "j.w.t", "session": "A" * 16, "expires_in_seconds": 120, "target": "https://daftar.example/"}
 STATUS = {
     "event": EVENT, "state": "open", "prequeue_at": None, "opens_at": "2026-11-28T12:00:00Z", "postponed_from": None,
-    "wave": 1, "epoch": "1764040000123-9f3ab2c1", "serving": {"segment": 0, "rank": 14},
+    "wave": 1, "epoch": 7183481080378905, "learning_until": None, "serving": {"segment": 0, "rank": 14},
     "seats": {"left": 7, "full_groups": ["31"]}, "rate_per_second": 50.0,
     "segments": [{"id": 0, "order": "first_come", "size": 1204}], "draw": None,
     "message": {"id": "Sabar.", "en": "Patience."},

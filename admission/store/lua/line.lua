@@ -40,10 +40,10 @@ local function begin_epoch()
   store_line()
 end
 
-local born_us, learning_us, freezes_us = limits_of('born_us', 'learning_us', 'freezes_us')
-if VERB == 'put_event' then born_us, learning_us, freezes_us = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]) end
+local learning_us, freezes_us = limits_of('learning_us', 'freezes_us')
+if VERB == 'put_event' then learning_us, freezes_us = tonumber(ARGV[5]), tonumber(ARGV[6]) end
 -- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
-if not born_us then return redis.error_reply('NOEVENT put the record first') end
+if not learning_us then return redis.error_reply('NOEVENT put the record first') end
 
 -- A wall clock that jumped back makes no window longer.
 local function learning()
@@ -117,7 +117,7 @@ end
 
 if went_back() then
   local less = merge()
-  begin_life(less or #seen.segments == 0 and now_us - born_us > 2000000) -- a new event is put within a second
+  begin_life(less or #seen.segments == 0 and not (VERB == 'put_event' and ARGV[7] == 'new'))
 elseif line.epoch > seen.epoch and #seen.segments > 0 then
   local less = merge()
   store_line()
