@@ -134,9 +134,10 @@ class Calls:
         return await self._ask(Op.PAGE, meant_at, "GET", f"/{self._venue.event}", headers=_HTML)
 
     async def join(self, meant_at: float, nik: str, group: str | None, *, again: bool) -> Step:
-        """Join; `again`: the applicant has a place, as far as is known."""
+        """Join; `again`: the applicant has a place, as far as is known, and tells the last told distance."""
         body = {"nik": nik, "confirmed": True} | ({"group": group} if group is not None else {})
-        return await self._ask(Op.REJOIN if again else Op.JOIN, meant_at, "POST", self._api("tickets"), body)
+        op, headers = (Op.REJOIN, self._told()) if again else (Op.JOIN, _JSON)
+        return await self._ask(op, meant_at, "POST", self._api("tickets"), body, headers)
 
     async def recover(self, meant_at: float, nik: str, recovery_code: str) -> Step:
         """Bring the place to the device in hand."""
@@ -145,8 +146,10 @@ class Calls:
 
     async def poll(self, meant_at: float) -> Step:
         """Ask where one stands, telling the last told distance."""
-        told = {} if self.device.told is None else {"Antrean-Ahead": str(self.device.told)}
-        return await self._ask(Op.POLL, meant_at, "GET", self._api("tickets/current"), headers=_JSON | told)
+        return await self._ask(Op.POLL, meant_at, "GET", self._api("tickets/current"), headers=self._told())
+
+    def _told(self) -> Mapping[str, str]:
+        return _JSON if self.device.told is None else _JSON | {"Antrean-Ahead": str(self.device.told)}
 
     async def claim(self, meant_at: float) -> Step:
         """Claim, for a pass."""

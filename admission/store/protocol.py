@@ -21,8 +21,7 @@ class Entry(msgspec.Struct, frozen=True):
     """Somebody who joins.
 
     Args:
-        session: of the tag; empty without identity.
-        check: of the browser's binding; zeros without a browser.
+        session, check: of the tag, empty without identity; of the browser's binding, zeros without a browser.
         group, held: whose quota they count in, '' for none; the place of a ticket that they bring, START for none.
     """
 

@@ -14,6 +14,7 @@ _ROUNDED_SECONDS = 1.5  # deadlines are told in whole seconds, on clocks that ar
 _AGE_SECONDS = 0.1  # ages are told in tenths
 _SLACK_SECONDS = 0.25
 _ASKING_SECONDS = 5.0  # later than that after it was told to: no longer asking
+_ANOTHERS = "identity-in-line"  # the turn is that of the NIK's other place
 _UNANSWERABLE = (Effect.REDIS_AWAY, Effect.GATEWAYS_AWAY)
 
 
@@ -21,7 +22,8 @@ def judge_tellings(run: Run) -> list[Judged]:
     """B3: no turn is taken back and no told distance grows; B11: nor between gateways."""
     looked, found = {"B3": 0, "B11": 0}, []
     for stay in run.stays:
-        for before, after in pairwise(stay.told):
+        told = [step for step in stay.told if step.state != "waiting" or step.place is not None]  # else it is not known
+        for before, after in pairwise(told):
             looked["B3"] += 1
             looked["B11"] += before.gateway != after.gateway
             found += list(_taken_back(run, stay, before, after))
@@ -47,6 +49,8 @@ def _grown(run: Run, stay: Stay) -> Iterator[Breach]:
     """Each time that a distance is larger than the one told before."""
     distances = [step for step in stay.told if step.ahead is not None]
     for before, after in pairwise(distances):
+        if after.op is Op.RECOVER:  # on a device that was told nothing yet
+            continue
         if after.ahead > before.ahead:  # type: ignore[operator]  # both are there
             promise = "B11" if before.gateway != after.gateway else "B3"
             what = (
@@ -135,7 +139,7 @@ def judge_claimed(run: Run) -> list[Judged]:
     waited, breaches = 0, []
     for stay in run.stays:
         held = [claim for claim in stay.claims if claim.status in (0, 429, 503)]
-        if not held:
+        if not held or any(claim.problem == _ANOTHERS for claim in stay.claims):
             continue
         waited += 1
         over = _expiry(stay)

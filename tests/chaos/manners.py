@@ -21,11 +21,11 @@ def coming(scenario: Scenario, people: int, seed: int) -> Iterator[tuple[float, 
             hold_seconds=chance.uniform(*scenario.hold_seconds),
         )
         if not scenario.ordinary:
-            manner = _mannered(manner, person, chance)
+            manner = _mannered(manner, person, scenario.after_people * people // scenario.people, chance)
         yield person * every_seconds, manner
 
 
-def _mannered(manner: Manner, person: int, chance: random.Random) -> Manner:
+def _mannered(manner: Manner, person: int, after_people: int, chance: random.Random) -> Manner:
     """Three in ten join again and again, one in ten only after an error; the rest has one manner in twenty each."""
     kind = chance.random()
     if kind < 0.30:
@@ -36,10 +36,8 @@ def _mannered(manner: Manner, person: int, chance: random.Random) -> Manner:
         return replace(manner, bearer=True)
     if kind < 0.55:
         return replace(manner, recover_after_seconds=chance.uniform(2.0, 8.0))
-    if kind < 0.60 and person > 20:  # a stranger with somebody's NIK, who mostly is in the line
-        return replace(manner, identity_of=person - chance.randint(5, 20))
-    if kind < 0.62 and person > 100:  # one whose NIK has mostly completed
-        return replace(manner, identity_of=chance.randint(0, 20))
+    if kind < 0.62 and person >= after_people:  # a stranger with a NIK that has a place, or has completed by now
+        return replace(manner, identity_of=chance.randrange(after_people // 2))
     if kind < 0.67:
         return replace(manner, claim_after_seconds=chance.uniform(0.0, 5.0))
     if kind < 0.70:
