@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from loadtests.wire import Reply, Wire
 
 _HTML = {"Accept": "text/html"}
 _JSON = {"Accept": "application/json"}
+_KEY_COOKIE, _KEY_BYTES = "__Host-antrean-key", 16
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Venue:
 
 @dataclass
 class Device:
-    """A browser, which holds cookies, or an app, which holds the ticket itself.
+    """A browser, which holds cookies, or an app, which holds the ticket itself and a key that it made.
+
+    Without a key nobody could tell that a join which was not answered is the same when it is tried again.
 
     Args:
         bearer: it is an app.
+        key: of the app, in the format of a browser's.
         told: the last distance that it was told.
     """
 
@@ -49,11 +54,13 @@ class Device:
     ticket: str = ""
     recovery_code: str = ""
     told: int | None = None
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(_KEY_BYTES))
 
     def headers(self) -> dict[str, str]:
         """What proves the place, as far as the device holds it."""
         if self.bearer:
-            return {"Authorization": f"Bearer {self.ticket}"} if self.ticket else {}
+            key = {"Cookie": f"{_KEY_COOKIE}={self.key}"}
+            return key | ({"Authorization": f"Bearer {self.ticket}"} if self.ticket else {})
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
 
     def keep(self, reply: Reply) -> None:

@@ -37,12 +37,18 @@ def judge_tellings(run: Run) -> list[Judged]:
 def _taken_back(run: Run, stay: Stay, before: Step, after: Step) -> Iterator[Breach]:
     at = after.answered_at
     ranks = _RANKS.get(before.state), _RANKS.get(after.state)
-    if ranks[0] is not None and ranks[1] is not None and ranks[1] < ranks[0]:
+    older = _facts_at(after) < _facts_at(before)  # as the answer says itself: it takes nothing back
+    if ranks[0] is not None and ranks[1] is not None and ranks[1] < ranks[0] and not older:
         yield Breach("B3", at, f"{stay.who} was told {before.state}, and {after.state} at {run.clock(at)}")
     if before.called_until is not None and after.called_until is not None:
         shorter = before.called_until - after.called_until
         if shorter > _ROUNDED_SECONDS:
             yield Breach("B3", at, f"{stay.who} was told of a deadline {shorter:.1f} s earlier at {run.clock(at)}")
+
+
+def _facts_at(step: Step) -> float:
+    """Of what moment an answer tells."""
+    return step.sent_at - (step.as_of_seconds or 0.0)
 
 
 def _grown(run: Run, stay: Stay) -> Iterator[Breach]:

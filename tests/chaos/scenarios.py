@@ -101,7 +101,7 @@ SCENARIOS: dict[str, Scenario] = {
     "quota": Scenario(processes.nothing, event={"quota": 90}, ordinary=True),
     "lost-three-times": Scenario(losses.lost_three_times, event=_GROUPS),
     "lost-with-a-full-site": Scenario(
-        losses.lost_with_a_full_site, event={"capacity": 20}, hold_seconds=(4.0, 6.0), people=100
+        losses.lost_with_a_full_site, event={"capacity": 20}, people=60, after_people=30, hold_seconds=(5.0, 6.0)
     ),
     "hanging": Scenario(outages.hanging, page_p99_seconds=0.05),
     "paused": Scenario(outages.paused),

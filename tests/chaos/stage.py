@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from loadtests.history import History
+from loadtests.history import Held, History
 from loadtests.lines import Effect, Terms
 from tests.chaos.cluster import Cluster
 
@@ -47,11 +47,14 @@ class Stage:
     _names: list[str] = field(default_factory=list)
 
     @contextmanager
-    def broken(self, *effects: Effect, targets: tuple[str, ...] = ()) -> Iterator[None]:
-        """Something is broken for as long as the block lasts; a second block is a fault of its own in the history."""
+    def broken(self, *effects: Effect, targets: tuple[str, ...] = ()) -> Iterator[Held]:
+        """Something is broken for as long as the block lasts; a second block is a fault of its own in the history.
+
+        Call `ends` of what it gives right before something is mended earlier.
+        """
         self._names.append(f"{self.name}-{len(self._names) + 1}" if self._names else self.name)
-        with self.history.fault(self._names[-1], *effects, targets=targets):
-            yield
+        with self.history.fault(self._names[-1], *effects, targets=targets) as held:
+            yield held
 
     @contextmanager
     def life(self, *, seen: bool = True, since_at: float | None = None) -> Iterator[None]:
