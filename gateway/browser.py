@@ -125,7 +125,12 @@ def read_slot(text: str | None) -> int:
 
 def bearer_of(request: web.BaseRequest) -> str:
     """The token in `Authorization: Bearer …`; '' when there is none."""
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return bearer_token(request.headers.get(hdrs.AUTHORIZATION, ""))
+
+
+def bearer_token(authorization: str) -> str:
+    """The token in the value of an Authorization header; '' when there is none."""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

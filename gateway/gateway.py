@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from math import inf
 
@@ -121,7 +121,7 @@ class Gateway:
 
     def join(
         self, room: Room, nik: Nik | None, browser_key: str, chosen: str | None = None, held: Ticket | None = None
-    ) -> Awaitable[Seated]:
+    ) -> asyncio.Future[Seated]:
         """Take a place, or find the one of this browser again; joins in flight travel together.
 
         Args:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from admission.core.errors import FailureKind
 from admission.core.forecasts import EARLY, HELD, LATE, Outcome
 from antrean import __version__
+from gateway.load import Caller
 from gateway.problems import PROBLEMS
 from gateway.timings import Answers, Timings
 
@@ -62,6 +63,20 @@ class GatewayMetrics:
         )
         self.loop_lag_seconds = self._histogram(
             "event_loop_lag_seconds", "How late the event loop ran a due callback, probed twice a second.", _LAG_SECONDS
+        )
+        self.shed = self._counter("shed", "New or open connections refused for overload, by who asked.", "caller")
+        self.shed_count = lru_cache(_CHILDREN)(lambda caller: self.shed.labels(caller.name.lower()))
+        for caller in Caller:
+            self.shed_count(caller)
+        self.begin_wait_seconds = Timings(
+            "antrean_begin_wait_seconds",
+            "Wait of new connections until they were begun.",
+            _LAG_SECONDS,
+            (),
+        )
+        self.registry.register(self.begin_wait_seconds)
+        self.listener_closed_seconds = Counter(
+            "antrean_listener_closed_seconds", "Time in which the kernel refused connections.", registry=self.registry
         )
         # prometheus-client takes a dozen steps to find a child by its labels: too many for what a surge is made of.
         self.claim_count = lru_cache(_CHILDREN)(self.claims.labels)

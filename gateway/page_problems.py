@@ -154,6 +154,10 @@ PROBLEMS = {
         N_("The queue cannot be reached right now"),
         N_("Places that were given are kept. Please try again in a moment."),
     ),
+    "overloaded": ProblemText(
+        N_("It is very busy right now"),
+        N_("Places that were given are kept. Please try again in a moment."),
+    ),
     "internal": ProblemText(
         N_("Something went wrong on our side"),
         N_("Places that were given are kept. Please try again in a moment."),

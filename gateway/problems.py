@@ -75,10 +75,22 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
         "The line's data is away",
         "Places are kept. Try again after Retry-After seconds.",
     ),
+    "overloaded": (
+        503,
+        "Too many requests right now",
+        "Places are kept. Try again after Retry-After seconds.",
+    ),
     "internal": (500, "Our mistake", "Try again; if it stays so, tell the help desk the time."),
 }
 
 _RETRY_SECONDS = {"store-unavailable": 3.0, "door-busy": 1.0}
+
+
+def problem_body(slug: str, detail: str = "") -> bytes:
+    """The problem+json document; `detail` instead of the usual advice."""
+    status, title, advice = PROBLEMS[slug]
+    body = {"type": f"urn:antrean:problem:{slug}", "title": title, "status": status, "detail": detail or advice}
+    return msgspec.json.encode(body)
 
 
 def problem_response(slug: str, *, detail: str = "", retry_seconds: float | None = None) -> web.Response:
@@ -89,14 +101,9 @@ def problem_response(slug: str, *, detail: str = "", retry_seconds: float | None
         detail: instead of the usual advice; never holds an applicant's data.
         retry_seconds: for Retry-After, rounded up to whole seconds, as HTTP has it.
     """
-    status, title, advice = PROBLEMS[slug]
-    body = {
-        "type": f"urn:antrean:problem:{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail or advice,
-    }
-    response = web.Response(status=status, body=msgspec.json.encode(body), content_type="application/problem+json")
+    status = PROBLEMS[slug][0]
+    body = problem_body(slug, detail)
+    response = web.Response(status=status, body=body, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     retry = retry_seconds if retry_seconds is not None else _RETRY_SECONDS.get(slug)
     if retry is not None:

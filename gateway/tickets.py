@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from admission.core.errors import TicketRefused
 from admission.core.identity import binding_of
 from admission.core.ticket import Ticket, TicketKeys, read_ticket
-from gateway.browser import Cookies, bearer_of, cookie_value
+from gateway.browser import Cookies, bearer_token, cookie_value
 from gateway.room import Room
 
 _REMEMBERED = 20_000  # about 20 MB; a poll of a ticket beyond them costs one HMAC more
@@ -32,16 +32,25 @@ class TicketReader:
             TicketRefused: `ticket-missing`, `ticket-invalid`, `ticket-foreign`.
         """
         self.reads += 1
-        cookies, slug = request.headers.get(hdrs.COOKIE, ""), room.event.slug
-        asked = (slug, slot, request.headers.get(hdrs.AUTHORIZATION, ""), cookies)
-        ticket = self._proven.get(asked)
-        if ticket is None:
-            token = bearer_of(request) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
-            ticket = self._prove(slug, token, self._cookies.browser_key(cookies))
-            self._remember(asked, ticket)
+        headers = request.headers
+        ticket = self.find(room.event.slug, slot, headers.get(hdrs.AUTHORIZATION, ""), headers.get(hdrs.COOKIE, ""))
         if ticket.epoch < room.first_epoch:  # of an event that had this name before
             raise TicketRefused("ticket-foreign")
         room.proofs.show(ticket)
+        return ticket
+
+    def find(self, slug: str, slot: int, authorization: str, cookies: str) -> Ticket:
+        """The same from the two headers that matter, of an event that may have had this name before.
+
+        Raises:
+            TicketRefused: see read.
+        """
+        asked = (slug, slot, authorization, cookies)
+        ticket = self._proven.get(asked)
+        if ticket is None:
+            token = bearer_token(authorization) or cookie_value(cookies, self._cookies.ticket_name(slug, slot))
+            ticket = self._prove(slug, token, self._cookies.browser_key(cookies))
+            self._remember(asked, ticket)
         return ticket
 
     def held(self, request: web.BaseRequest, room: Room, slot: int) -> Ticket | None:

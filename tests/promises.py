@@ -53,6 +53,8 @@ PROMISES = {
     "C2": "When Sentinels replace the master, joins resume within 5 s, and no number is issued twice",
     "C3": "When the worker that steers dies or stands still, the next one steers within the lease and a second",
     "C4": "A total loss of state heals without an operator: places that are shown are back in the learning window",
+    "C5": "At 2, 5 and 10 times the capacity of a gateway goodput holds at 0.9; the excess is told 503 and "
+    "Retry-After, or refused before any work; strangers first, the called last; a sender who left gets no number",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",
     "D3": "Parallel claims of one ticket make one session; a stolen ticket or pass opens nothing without its cookie",

@@ -31,6 +31,7 @@ class Batcher(Generic[In, Out]):
     def ask(self, item: In) -> asyncio.Future[Out]:
         """The answer to one item, to be awaited; it never raises at once, so that many may be asked for in one go.
 
+        Cancelled before its batch is sent, the item is not sent at all.
         It ends with StoreUnavailable when too many wait already, or when the call failed; then nothing is known of
         its effect.
         """
@@ -47,7 +48,10 @@ class Batcher(Generic[In, Out]):
         try:
             while self._pending:
                 count = min(BATCH_LIMIT, len(self._pending))
-                await self._one_batch([self._pending.popleft() for _ in range(count)])
+                taken = (self._pending.popleft() for _ in range(count))
+                # Whoever was cancelled has left: what they asked for would be done for nobody.
+                if batch := [each for each in taken if not each[1].done()]:
+                    await self._one_batch(batch)
         finally:
             self._running = None
 

@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError
 
 from admission.core.errors import ConfigurationError, FailureKind, StoreUnavailable
 from admission.store.address import Form, read_address
+from admission.store.bound import Bound
 from admission.store.failures import FAILURES, MOVED_AWAY, explain_failure
 from admission.store.links import Ask, open_link
 from admission.store.scripts import Script
@@ -107,7 +108,7 @@ class Connection:
 
     async def _bounded(self, name: str, ask: Ask, *words: Any) -> Any:
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with Bound(self._timeout_seconds):
                 return await ask(*words)
         except NoScriptError:
             raise

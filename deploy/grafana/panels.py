@@ -203,6 +203,21 @@ HEALTH = (
         {"{{instance}}": _quantile(0.99, "antrean_event_loop_lag_seconds", "instance")},
     ),
     Shown(
+        "Refused for overload",
+        "By who asked: strangers have no ticket, waiting people have one, called people may enter.",
+        _PER_SECOND,
+        {"{{caller}}": _rate("antrean_shed_total", "caller")},
+    ),
+    Shown(
+        "Overload: wait and closed socket",
+        "How long new connections wait to be begun, and the share of time in which the kernel refuses them.",
+        _SECONDS,
+        {
+            "{{instance}}: wait, 99 %": _quantile(0.99, "antrean_begin_wait_seconds", "instance"),
+            "{{instance}}: closed": _rate("antrean_listener_closed_seconds_total", "instance"),
+        },
+    ),
+    Shown(
         "Snapshot age",
         "Age of what polls are answered from; above 5 s a gateway has lost Redis.",
         _SECONDS,

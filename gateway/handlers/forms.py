@@ -14,6 +14,7 @@ from gateway.gateway import Gateway
 from gateway.handlers.page import Visit, bare_view, html, see, view, visit, with_pass
 from gateway.handlers.passes import enter as claim_and_count
 from gateway.problems import PROBLEMS, problem_response
+from gateway.protocol import wanted
 from gateway.room import Room
 from gateway.verbs import Issued
 
@@ -73,7 +74,7 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
             return html(at, at.gateway.pages.confirm(shown, nik, at.language))
     _refuse_forgetful(at)
     held = at.gateway.tickets.held(request, at.room, at.slot)
-    seated = await at.gateway.join(at.room, nik, at.browser_key, chosen, held)
+    seated = await wanted(request, at.gateway.join(at.room, nik, at.browser_key, chosen, held))
     return _seated(at, seated.issued)
 
 

@@ -12,6 +12,7 @@ from gateway.bodies import JoinBody, RecoverBody, read_json
 from gateway.browser import slot_of
 from gateway.distance import read_ahead
 from gateway.gateway import Gateway
+from gateway.protocol import wanted
 from gateway.reply import Reply
 from gateway.room import Room
 from gateway.standing import encode
@@ -50,7 +51,7 @@ async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Stream
     body = await read_json(request, JoinBody)
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
     held = gateway.tickets.held(request, room, slot)
-    seated = await gateway.join(room, _likely_nik(body), browser_key, body.group, held)
+    seated = await wanted(request, gateway.join(room, _likely_nik(body), browser_key, body.group, held))
     told_ahead = _told_ahead(request) if seated.issued.known else None
     answer = seated.answer if told_ahead is None else None
     return _issued(gateway, slot, seated.issued, answer or await _answer(gateway, room, seated.issued, told_ahead))

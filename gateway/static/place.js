@@ -43,7 +43,7 @@ function showAge(seconds) {
   if (!stale.hidden) tell("stale", fill(words.stale, { time: ageText(seconds) }));
 }
 const spoken = () => fill(wait ? words.spoken : words.spoken_place, { place: number(ahead + 1), time: wait });
-if (ahead !== null && facts.ticket) showPlace(remembered());
+if (ahead !== null && facts.ticket && facts.scene === "line") showPlace(remembered());
 let lastSpoken = ahead;
 if (byId("spoken")) {
   setInterval(() => {

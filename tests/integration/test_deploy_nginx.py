@@ -86,9 +86,11 @@ async def test_metrics_are_not_reachable_and_queries_are_not_logged(tmp_path: Pa
         for gateway in running.gateways:
             await asyncio.to_thread(gateway.stop)
         async with proxy.asking(client, "GET", f"/{EVENT}?antrean_pass={secret}", headers=headers) as answer:
-            assert answer.status == 502
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+            page = await answer.text()
+            assert 'http-equiv="refresh"' in page and "Saat ini sangat ramai" in page and "It is very busy" in page
     written = proxy.log.read_text()
-    assert f" GET /{EVENT} 200 " in written and f" GET /{EVENT} 502 " in written
+    assert f" GET /{EVENT} 200 " in written and f" GET /{EVENT} 503 " in written
     logs = [path for path in (tmp_path / "nginx").glob("*.log") if secret in path.read_text()]
     assert logs == []
 
