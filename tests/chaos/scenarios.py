@@ -47,8 +47,8 @@ class Scenario:
     strike: Strike
     event: Mapping[str, Any] = field(default_factory=dict)
     people: int = 180
-    arrive_seconds: float = 6.0
-    after_people: int = 60
+    arrive_seconds: float = 4.0
+    after_people: int = 80
     hold_seconds: tuple[float, float] = (0.3, 1.5)
     limit_seconds: float = 45.0
     aof: bool = True
@@ -122,7 +122,13 @@ SCENARIOS: dict[str, Scenario] = {
     "workers-stopped": Scenario(processes.workers_stopped),
     "cold-start": Scenario(processes.cold_start),
     "slow-site": Scenario(
-        processes.nothing, event=_SLOW_SITE, people=60, arrive_seconds=2.0, hold_seconds=(8.0, 9.0), ordinary=True
+        processes.nothing,
+        event=_SLOW_SITE,
+        people=60,
+        arrive_seconds=2.0,
+        after_people=30,
+        hold_seconds=(8.0, 9.0),
+        ordinary=True,
     ),
     "failover": Scenario(machines.failover, linked=True, sentinel=True),
     "clock-ahead": Scenario(machines.clock_ahead, variables={"gateway-1": {"CLOCK_AHEAD_SECONDS": "3600"}}),
