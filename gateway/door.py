@@ -65,10 +65,9 @@ class Door:
         Raises:
             StoreUnavailable: when the store still gave no answer at the end of that wait.
         """
-        if self._opening is None:
-            claimed = await self._ask(holder)
-            if claimed.problem != BUSY:
-                return claimed
+        claimed = await self._ask(holder)  # also behind others: the store notes who asked in time
+        if claimed.problem != BUSY:
+            return claimed
         answer: asyncio.Future[Claimed] = asyncio.get_running_loop().create_future()
         heappush(self._line, _Waiting(holder.place, next(self._arrivals), holder, answer))
         if self._opening is None:

@@ -29,6 +29,8 @@ from gateway.seats import group_full, hope_of, seats_left
 from gateway.standing import Lately, Placed, Standing, lately, outlook_json, wait_of
 
 _LATELY_SECONDS = 0.1
+_BLIND_POLL_SECONDS = 5.0  # of a gateway that has not seen the line yet; longer, and a turn might pass meanwhile
+_SOON_SECONDS = 1.0
 _WANT_A_SEAT = frozenset({ApplicantState.ENTERED, ApplicantState.WAITING, ApplicantState.CALLED})
 _OLDEST_SECONDS = 86_400.0  # JSON has no infinity; older says no more
 
@@ -246,6 +248,8 @@ class Room:
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
         seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
+        if place is None and state is ApplicantState.WAITING:  # it may turn out to be near the front
+            seconds = min(seconds, self._unknown_seconds())
         return Standing(
             event=self.event.slug,
             event_state=event_state,
@@ -259,6 +263,12 @@ class Room:
             message=self.event.message,
             as_of_seconds=told.age_seconds,
         )
+
+    def _unknown_seconds(self) -> float:
+        """When to ask again about a place that is not known: at the end of the learning window, or soon without one."""
+        known_at = self.learning_until
+        left_seconds = (known_at - self.now).total_seconds() if known_at is not None else _BLIND_POLL_SECONDS
+        return max(_SOON_SECONDS, left_seconds)
 
     def _expected_seconds(self, told: Lately, ahead: int | None) -> int | None:
         if told.opens_in_seconds is not None:

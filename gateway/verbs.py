@@ -16,7 +16,7 @@ from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
 from admission.core.event import EventState
 from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
-from admission.core.line import NOWHERE, began_at
+from admission.core.line import NOWHERE, START, Place, began_at
 from admission.core.nik import Nik, parse_nik
 from admission.core.ticket import Ticket, sign_ticket
 from admission.keyring import Keyring
@@ -115,16 +115,22 @@ class Verbs:
         slug = room.event.slug
         tags = [tag_of(room.pepper, slug, joiner.nik.digits) if joiner.nik else b"" for joiner in joiners]
         bindings = [binding_of(joiner.browser_key) for joiner in joiners]
-        entries = [
-            Entry(session_of(slug, tag, 0, 0) if tag else b"", check_of(binding), joiner.group)
-            for joiner, tag, binding in zip(joiners, tags, bindings, strict=True)
-        ]
         # Redis may have lost the place that a browser still holds: its ticket proves it.
         held = [
-            each.held for each, tag in zip(joiners, tags, strict=True) if each.held and tag and each.held.tag == tag
+            each.held if each.held and tag and each.held.tag == tag else None
+            for each, tag in zip(joiners, tags, strict=True)
         ]
-        if held:
-            await self._store.remember(slug, [room.proof(ticket) for ticket in held])
+        if proven := [ticket for ticket in held if ticket]:
+            await self._store.remember(slug, [room.proof(ticket) for ticket in proven])
+        entries = [
+            Entry(
+                session_of(slug, tag, 0, 0) if tag else b"",
+                check_of(binding),
+                joiner.group,
+                Place(ticket.epoch, ticket.number) if ticket else START,
+            )
+            for joiner, tag, binding, ticket in zip(joiners, tags, bindings, held, strict=True)
+        ]
         places = await self._store.join(slug, entries)
         issued = [
             self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)

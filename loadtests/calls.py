@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from loadtests.wire import Reply, Wire
 
 _HTML = {"Accept": "text/html"}
 _JSON = {"Accept": "application/json"}
+_KEY_COOKIE, _KEY_BYTES = "__Host-antrean-key", 16
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class Venue:
 
 @dataclass
 class Device:
-    """A browser, which holds cookies, or an app, which holds the ticket itself.
+    """A browser, which holds cookies, or an app, which holds the ticket itself and a key that it made.
+
+    Without a key nobody could tell that a join which was not answered is the same when it is tried again.
 
     Args:
         bearer: it is an app.
+        key: of the app, in the format of a browser's.
         told: the last distance that it was told.
     """
 
@@ -49,11 +54,13 @@ class Device:
     ticket: str = ""
     recovery_code: str = ""
     told: int | None = None
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(_KEY_BYTES))
 
     def headers(self) -> dict[str, str]:
         """What proves the place, as far as the device holds it."""
         if self.bearer:
-            return {"Authorization": f"Bearer {self.ticket}"} if self.ticket else {}
+            key = {"Cookie": f"{_KEY_COOKIE}={self.key}"}
+            return key | ({"Authorization": f"Bearer {self.ticket}"} if self.ticket else {})
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
 
     def keep(self, reply: Reply) -> None:
@@ -134,9 +141,10 @@ class Calls:
         return await self._ask(Op.PAGE, meant_at, "GET", f"/{self._venue.event}", headers=_HTML)
 
     async def join(self, meant_at: float, nik: str, group: str | None, *, again: bool) -> Step:
-        """Join; `again`: the applicant has a place, as far as is known."""
+        """Join; `again`: the applicant has a place, as far as is known, and tells the last told distance."""
         body = {"nik": nik, "confirmed": True} | ({"group": group} if group is not None else {})
-        return await self._ask(Op.REJOIN if again else Op.JOIN, meant_at, "POST", self._api("tickets"), body)
+        op, headers = (Op.REJOIN, self._told()) if again else (Op.JOIN, _JSON)
+        return await self._ask(op, meant_at, "POST", self._api("tickets"), body, headers)
 
     async def recover(self, meant_at: float, nik: str, recovery_code: str) -> Step:
         """Bring the place to the device in hand."""
@@ -145,8 +153,10 @@ class Calls:
 
     async def poll(self, meant_at: float) -> Step:
         """Ask where one stands, telling the last told distance."""
-        told = {} if self.device.told is None else {"Antrean-Ahead": str(self.device.told)}
-        return await self._ask(Op.POLL, meant_at, "GET", self._api("tickets/current"), headers=_JSON | told)
+        return await self._ask(Op.POLL, meant_at, "GET", self._api("tickets/current"), headers=self._told())
+
+    def _told(self) -> Mapping[str, str]:
+        return _JSON if self.device.told is None else _JSON | {"Antrean-Ahead": str(self.device.told)}
 
     async def claim(self, meant_at: float) -> Step:
         """Claim, for a pass."""

@@ -12,7 +12,7 @@ from admission.core.applicant import Trace
 from admission.core.control.allowance import Allowance
 from admission.core.control.heard import Heard
 from admission.core.errors import FailureKind
-from admission.core.line import Line, Place
+from admission.core.line import START, Line, Place
 from admission.core.quota import NOBODY, Taken
 from admission.core.record import Change, EventRecord
 
@@ -21,18 +21,18 @@ class Entry(msgspec.Struct, frozen=True):
     """Somebody who joins.
 
     Args:
-        session: of the tag; empty without identity.
-        check: of the browser's binding; zeros without a browser.
-        group: whose quota they count in; '' for none.
+        session, check: of the tag, empty without identity; of the browser's binding, zeros without a browser.
+        group, held: whose quota they count in, '' for none; the place of a ticket that they bring, START for none.
     """
 
     session: bytes = b""
     check: bytes = bytes(6)
     group: str = ""
+    held: Place = START
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """A place taken, or found again (`known`) because the same browser holds it.
+    """A place taken, or found again (`known`) because the same browser holds it, or its ticket came along.
 
     Args:
         at_ms: Redis' time, milliseconds since 1970.

@@ -55,9 +55,12 @@ class RedisStore(DrawVerbs, SteeringVerbs):
     async def join(self, slug: str, entries: Sequence[Entry]) -> list[Joined]:
         """See Store."""
         event = self._event(slug)
-        buckets = [event.keys.index(entry.session) for entry in entries if entry.session]
-        args = [part for entry in entries for part in (entry.session, entry.check + entry.group.encode())]
-        at_ms, places = await self._mutate("join", event, [event.keys.sessions, *buckets], args, len(entries))
+        keys: list[str] = [event.keys.sessions]
+        args: list[bytes | str] = []
+        for entry in entries:
+            keys += (event.keys.index(entry.session), event.keys.settled(entry.held.segment))
+            args += (entry.session, entry.check + entry.group.encode(), pack_ticket(*entry.held))
+        at_ms, places = await self._mutate("join", event, keys, args, len(entries))
         joined_at_ms = int(at_ms)
         return [
             Joined(*unpack_place(ticket), known == 1, joined_at_ms, group.decode()) for ticket, known, group in places

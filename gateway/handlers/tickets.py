@@ -36,8 +36,13 @@ def _issued(gateway: Gateway, slot: int, issued: Issued, answer: bytes) -> web.S
     return Reply(answer, 200 if issued.known else 201, cookie)
 
 
-async def _answer(gateway: Gateway, room: Room, issued: Issued) -> bytes:
-    return joined_json(issued, encode(await gateway.verbs.standing(room, issued.ticket)))
+async def _answer(gateway: Gateway, room: Room, issued: Issued, told_ahead: int | None = None) -> bytes:
+    return joined_json(issued, encode(await gateway.verbs.standing(room, issued.ticket, told_ahead)))
+
+
+def _told_ahead(request: web.Request) -> int | None:
+    said = request.headers.get(_AHEAD)
+    return None if said is None else read_ahead(said)
 
 
 async def join(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
@@ -47,7 +52,9 @@ async def join(gateway: Gateway, room: Room, request: web.Request) -> web.Stream
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
     held = gateway.tickets.held(request, room, slot)
     seated = await wanted(request, gateway.join(room, _likely_nik(body), browser_key, body.group, held))
-    return _issued(gateway, slot, seated.issued, seated.answer or await _answer(gateway, room, seated.issued))
+    told_ahead = _told_ahead(request) if seated.issued.known else None
+    answer = seated.answer if told_ahead is None else None
+    return _issued(gateway, slot, seated.issued, answer or await _answer(gateway, room, seated.issued, told_ahead))
 
 
 async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
@@ -62,8 +69,7 @@ async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.Str
 async def current(gateway: Gateway, room: Room, request: web.Request) -> web.StreamResponse:
     """Where the applicant stands."""
     ticket = gateway.tickets.read(request, room, slot_of(request))
-    said = request.headers.get(_AHEAD)
-    told_ahead = None if said is None else read_ahead(said)
+    told_ahead = _told_ahead(request)
     answer = room.waiting_json(ticket, told_ahead)
     return Reply(answer or encode(await gateway.verbs.standing(room, ticket, told_ahead)))
 

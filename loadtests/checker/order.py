@@ -77,18 +77,14 @@ def _again(run: Run) -> Iterator[Breach]:
 def _called_after(run: Run) -> Iterator[Breach]:
     """Somebody is told of a turn after their completion was accepted. A stranger with their NIK must learn nothing."""
     accepted = {report.session: report.at for report in run.reports if report.what == "completed"}
-    completed = {
-        identity: accepted[seat.session] + run.terms_at(accepted[seat.session]).refresh_seconds + _PROMPT_SECONDS
-        for seat in run.seats
-        if seat.completed and seat.session in accepted
-        for identity in [seat.identity]
-    }
     for stay in run.stays:
-        if stay.identity != stay.who:
-            continue
-        done_at = completed.get(stay.identity)
+        own = {step.session for step in run.people[stay.who] if step.op is Op.CLAIM} & accepted.keys()
         called = [step for step in (*stay.told, *stay.told_later) if step.state in ("called", "admitted")]
-        if done_at is not None and called and called[-1].sent_at > done_at:
+        if not own or not called:
+            continue
+        accepted_at = min(accepted[session] for session in own)
+        done_at = accepted_at + run.terms_at(accepted_at).refresh_seconds + _PROMPT_SECONDS
+        if called[-1].sent_at > done_at:
             at = called[-1].answered_at
             yield Breach("B4", at, f"{stay.who} had completed, and was told {called[-1].state} at {run.clock(at)}")
 
@@ -105,7 +101,7 @@ def judge_order(run: Run) -> list[Judged]:
     counts = overtakings([stay.place for _, stay in admitted])
     breaches, prompt = [], 0
     for (start_us, stay), count in zip(admitted, counts, strict=True):
-        if not _prompt(stay):
+        if not _prompt(stay) or not all(run.reachable(claim) for claim in stay.claims):
             continue
         prompt += 1
         at = run.at_us(start_us or 0)

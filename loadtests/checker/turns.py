@@ -14,6 +14,7 @@ _ROUNDED_SECONDS = 1.5  # deadlines are told in whole seconds, on clocks that ar
 _AGE_SECONDS = 0.1  # ages are told in tenths
 _SLACK_SECONDS = 0.25
 _ASKING_SECONDS = 5.0  # later than that after it was told to: no longer asking
+_ANOTHERS = "identity-in-line"  # the turn is that of the NIK's other place
 _UNANSWERABLE = (Effect.REDIS_AWAY, Effect.GATEWAYS_AWAY)
 
 
@@ -21,7 +22,8 @@ def judge_tellings(run: Run) -> list[Judged]:
     """B3: no turn is taken back and no told distance grows; B11: nor between gateways."""
     looked, found = {"B3": 0, "B11": 0}, []
     for stay in run.stays:
-        for before, after in pairwise(stay.told):
+        told = [step for step in stay.told if step.state != "waiting" or step.place is not None]  # else it is not known
+        for before, after in pairwise(told):
             looked["B3"] += 1
             looked["B11"] += before.gateway != after.gateway
             found += list(_taken_back(run, stay, before, after))
@@ -35,7 +37,8 @@ def judge_tellings(run: Run) -> list[Judged]:
 def _taken_back(run: Run, stay: Stay, before: Step, after: Step) -> Iterator[Breach]:
     at = after.answered_at
     ranks = _RANKS.get(before.state), _RANKS.get(after.state)
-    if ranks[0] is not None and ranks[1] is not None and ranks[1] < ranks[0]:
+    older = _facts_at(after) < _facts_at(before)  # as the answer says itself: it takes nothing back
+    if ranks[0] is not None and ranks[1] is not None and ranks[1] < ranks[0] and not older:
         yield Breach("B3", at, f"{stay.who} was told {before.state}, and {after.state} at {run.clock(at)}")
     if before.called_until is not None and after.called_until is not None:
         shorter = before.called_until - after.called_until
@@ -43,10 +46,17 @@ def _taken_back(run: Run, stay: Stay, before: Step, after: Step) -> Iterator[Bre
             yield Breach("B3", at, f"{stay.who} was told of a deadline {shorter:.1f} s earlier at {run.clock(at)}")
 
 
+def _facts_at(step: Step) -> float:
+    """Of what moment an answer tells."""
+    return step.sent_at - (step.as_of_seconds or 0.0)
+
+
 def _grown(run: Run, stay: Stay) -> Iterator[Breach]:
     """Each time that a distance is larger than the one told before."""
     distances = [step for step in stay.told if step.ahead is not None]
     for before, after in pairwise(distances):
+        if after.op is Op.RECOVER:  # on a device that was told nothing yet
+            continue
         if after.ahead > before.ahead:  # type: ignore[operator]  # both are there
             promise = "B11" if before.gateway != after.gateway else "B3"
             what = (
@@ -135,7 +145,7 @@ def judge_claimed(run: Run) -> list[Judged]:
     waited, breaches = 0, []
     for stay in run.stays:
         held = [claim for claim in stay.claims if claim.status in (0, 429, 503)]
-        if not held:
+        if not held or any(claim.problem == _ANOTHERS for claim in stay.claims):
             continue
         waited += 1
         over = _expiry(stay)

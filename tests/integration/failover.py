@@ -66,6 +66,11 @@ class Node:
         except (RedisError, OSError):
             return False
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     async def write(self) -> str:
         """Write once: '' when it was acknowledged, else the first word of the refusal."""
         try:

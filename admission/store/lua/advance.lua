@@ -15,7 +15,8 @@ local open = now_us >= opens_us and now_us < closes_us and paused == 0 and not t
 -- The clock of the grace stands while nobody can get in (paused, all seats taken, the origin to be left alone), while
 -- nothing ticks, and while no gateway answers applicants: time without service is no one's fault.
 local answered_us = math.min(now_us, stored('answered_us'))
-local tick_ms = math.min(2000, math.max(0, math.floor((answered_us - line.ticked_us) / 1000)))
+local gap_ms = math.max(0, math.floor((answered_us - line.ticked_us) / 1000))
+local tick_ms = gap_ms <= 2500 and gap_ms or 0 -- ticks are 2 s apart at most: a longer gap was an outage
 local open_ms = stored('open_ms') + (open and tick_ms or 0)
 -- Nobody may be called over people who are lost until their tickets have come: not while those are waited for.
 local tail = NOBODY
