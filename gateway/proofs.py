@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from math import inf
 
-from admission.core.line import Line
+from admission.core.line import NOWHERE, Line, Place
 from admission.core.ticket import Ticket
+from admission.store.protocol import Entry, Joined, Proof
 
 _PENDING_LIMIT = 8192  # of tickets between two refreshes; who shows one more shows it again with the next poll
+
+
+def proofs_of(entries: Iterable[Entry], places: Iterable[Joined], *, drawn: bool) -> list[Proof]:
+    """What new places prove, for the journal: as Room.proof of their tickets, in the few steps that a surge affords.
+
+    Args:
+        drawn: their order is drawn, so that a number tells no place.
+    """
+    return [
+        Proof(
+            entry.session, entry.check, at.group, NOWHERE if drawn else Place(at.epoch, at.number), at.epoch, at.number
+        )
+        for entry, at in zip(entries, places, strict=True)
+        if not at.known
+    ]
 
 
 class Proofs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
@@ -22,7 +22,7 @@ from admission.core.quota import Hope
 from admission.core.record import EventRecord, state_at
 from admission.core.ticket import Ticket
 from admission.core.wait import Pace, poll_seconds, spread
-from admission.store.protocol import Call, Entry, Holder, Joined, Proof, Snapshot
+from admission.store.protocol import Call, Holder, Proof, Snapshot
 from antrean.draw import Permutation
 from gateway.proofs import Proofs
 from gateway.seats import group_full, hope_of, seats_left
@@ -187,22 +187,6 @@ class Room:
         place = first_come if learns and self.event.order is not Order.DRAW else holder.place
         session = holder.session if ticket.tag else b""
         return Proof(session, holder.check, ticket.group, place, ticket.epoch, ticket.number)
-
-    def proofs_of(self, entries: Iterable[Entry], places: Iterable[Joined]) -> list[Proof]:
-        """What new places prove, for the journal: `proof` of their tickets, in the few steps that a surge affords."""
-        first_come = self.event.order is not Order.DRAW
-        return [
-            Proof(
-                entry.session,
-                entry.check,
-                at.group,
-                Place(at.epoch, at.number) if first_come else NOWHERE,
-                at.epoch,
-                at.number,
-            )
-            for entry, at in zip(entries, places, strict=True)
-            if not at.known
-        ]
 
     def waiting_json(self, ticket: Ticket, told_ahead: int | None = None) -> bytes | None:
         """`standing` of a ticket that waits or is to be drawn, as JSON; None when that takes a closer look.

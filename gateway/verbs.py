@@ -14,7 +14,7 @@ import msgspec
 
 from admission.core.applicant import UNKNOWN, ApplicantState, Trace
 from admission.core.errors import Refused, StoreUnavailable
-from admission.core.event import EventState
+from admission.core.event import EventState, Order
 from admission.core.identity import binding_of, check_of, recovery_code, same_code, session_of, tag_of
 from admission.core.line import NOWHERE, START, Place, began_at
 from admission.core.nik import Nik, parse_nik
@@ -25,6 +25,7 @@ from admission.store.protocol import ADMITTED, LEFT, Claimed, Entry, Holder, Pro
 from antrean.passes import PASS_LIFE_SECONDS, Pass, mint
 from gateway.door import Door
 from gateway.journals import Journals
+from gateway.proofs import proofs_of
 from gateway.room import Room
 from gateway.standing import Standing
 
@@ -136,7 +137,7 @@ class Verbs:
             self._issue(Ticket(slug, at.epoch, at.number, at.at_ms, tag, binding, "", at.group), at.known)
             for at, tag, binding in zip(places, tags, bindings, strict=True)
         ]
-        self._journals.add(room.record, room.proofs_of(entries, places))
+        self._journals.add(room.record, proofs_of(entries, places, drawn=room.event.order is Order.DRAW))
         return issued
 
     async def recover(self, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:

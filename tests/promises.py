@@ -46,6 +46,7 @@ PROMISES = {
     "answered is added, and only afterwards a place is expired",
     "B9": "The draw is what was committed to, anybody can check it, and the list reveals nobody",
     "B10": "Postponing, pausing and changing settings never reorders or loses a place",
+    "B11": "What one person is told by alternating gateways is monotone: no distance that was told grows",
     "B12": "Joining again after a loss of data, with the ticket, gives the same place; a second number never takes the "
     "first one's rights",
     "B13": "Who has claimed and was told to wait keeps the turn; graces run only while gateways answer applicants",
@@ -55,6 +56,7 @@ PROMISES = {
     "C4": "A total loss of state heals without an operator: places that are shown are back in the learning window",
     "C5": "At 2, 5 and 10 times the capacity of a gateway goodput holds at 0.9; the excess is told 503 and "
     "Retry-After, or refused before any work; strangers first, the called last; a sender who left gets no number",
+    "C9": "Rolling restarts, drains and rotations of keys refuse no valid ticket or pass",
     "D1": "No ticket or pass can be forged or altered",
     "D2": "No field can move into another",
     "D3": "Parallel claims of one ticket make one session; a stolen ticket or pass opens nothing without its cookie",
