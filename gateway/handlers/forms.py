@@ -15,6 +15,7 @@ from gateway.handlers.page import Visit, bare_view, html, see, view, visit, with
 from gateway.handlers.passes import enter as claim_and_count
 from gateway.problems import PROBLEMS, problem_response
 from gateway.protocol import wanted
+from gateway.recovery import recover as bring_back
 from gateway.room import Room
 from gateway.verbs import Issued
 
@@ -81,8 +82,8 @@ async def _join(request: web.Request, at: Visit, fields: dict[str, str]) -> web.
 async def _recover(request: web.Request, at: Visit, fields: dict[str, str]) -> web.Response:
     _refuse_forgetful(at)
     try:
-        issued = await at.gateway.verbs.recover(
-            at.room, fields.get("nik", ""), fields.get("recovery_code", ""), at.browser_key
+        issued = await bring_back(
+            at.gateway, at.room, fields.get("nik", ""), fields.get("recovery_code", ""), at.browser_key
         )
     except NikInvalid as error:
         raise Refused("recovery-refused") from error

@@ -13,6 +13,7 @@ from gateway.browser import slot_of
 from gateway.distance import read_ahead
 from gateway.gateway import Gateway
 from gateway.protocol import wanted
+from gateway.recovery import recover as bring_back
 from gateway.reply import Reply
 from gateway.room import Room
 from gateway.standing import encode
@@ -62,7 +63,7 @@ async def recover(gateway: Gateway, room: Room, request: web.Request) -> web.Str
     slot = slot_of(request)
     body = await read_json(request, RecoverBody)
     browser_key = gateway.cookies.browser_key(request.headers.get(hdrs.COOKIE, ""))
-    issued = await gateway.verbs.recover(room, body.nik, body.recovery_code, browser_key)
+    issued = await bring_back(gateway, room, body.nik, body.recovery_code, browser_key)
     return _issued(gateway, slot, issued, await _answer(gateway, room, issued))
 
 

@@ -19,11 +19,12 @@ async def failover(stage: Stage) -> None:
     """The master is stopped where it is; Sentinel promotes a replica; the old master wakes up and is fenced."""
     trio = stage.cluster.trio
     before = trio.port
-    with stage.broken(Effect.REDIS_AWAY, Effect.FAILOVER):
+    with stage.broken(Effect.REDIS_AWAY, Effect.FAILOVER) as held:
         began = time.monotonic()
         with stage.life():
             trio.suspend()
             await stage.until(lambda: trio.suspended, "the master is stopped", within_seconds=1.0)
+            held.ends()  # from here on Sentinel may name another one, and gateways find it before we do
             await trio.promoted()
         took_seconds = time.monotonic() - began
         await stage.lasts(1.0)
