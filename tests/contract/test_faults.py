@@ -101,7 +101,7 @@ async def test_a_report_whose_reply_was_lost_counts_once(hall: Hall, proxy: Loss
 async def test_a_join_that_counts_each_try_would_be_noticed(
     hall: Hall, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "if alive and row.check == check", "if false and row.check == check", "join")
+    plant(monkeypatch, "if mine then", "if false then", "join")
     await hall.join(1)  # loads the altered script
     await persist(proxy, 3, lambda: hall.join(2))
     assert (await hall.look()).line.size > 2
