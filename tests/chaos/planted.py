@@ -39,6 +39,7 @@ class Bug:
         plant: makes it so.
         caught_by: the scenario whose run must find it, or the test that must fail, as pytest names it.
         breaks_too: promises that cannot be kept without this one.
+        found_as: the promise under which a history shows it; '' for its own.
     """
 
     promise: str
@@ -46,6 +47,7 @@ class Bug:
     plant: Plant
     caught_by: str
     breaks_too: frozenset[str] = frozenset()
+    found_as: str = ""
 
 
 def _text(sound: str, broken: str, *names: str) -> Plant:
@@ -172,6 +174,7 @@ BUGS: dict[str, Bug] = {
         _text("local tat_us = math.max(now_us,", "local tat_us = math.max(0,", _CLAIM),
         "workers-stopped",
         _NO_BUCKET,
+        found_as="A1",
     ),
     "blind": Bug("A7", "without Redis gateways admit", _admit_blindly, "killed-with-its-file", _NO_BUCKET),
     "never-cut": Bug(
