@@ -11,10 +11,14 @@ from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
+import msgspec
+import structlog
+
 from admission.core.line import DRAW, Place
 from admission.core.record import EventRecord
 from admission.data_dir import whole_file
 from admission.store.protocol import Proof
+from admission.store.seen import Seen
 
 _MARK = 0xA7  # begins every entry: zeros that a crash left behind are none
 _PROOF = Struct(">BB12s6s12sQIQiQ")  # mark, flags, session, check, group, epoch, number, place, at_us
@@ -24,11 +28,13 @@ _BYTES_AT_ONCE = 4096 * _ENTRY_BYTES
 _NOBODY = bytes(12)
 _KEEP_LINE_SECONDS = 1.0
 
+log = structlog.get_logger()
+
 
 class Journal:
     """Entries of 68 bytes, in the order in which they were acknowledged; several gateways may share the file.
 
-    A join, an admission and its end are an entry each: 190 MB for a million people who complete. Entries are in the
+    A join, an admission and its end are an entry each: 200 MB for a million people who complete. Entries are in the
     page cache when the answer leaves: they outlive the process, and what is lost with the machine is a few seconds.
 
     Weakness: it grows as long as the event lasts; remove the file when the event is over.
@@ -131,9 +137,14 @@ class LineFiles:
     def read(self, record: EventRecord) -> bytes | None:
         """What was kept of an event's line; None when there is nothing that can be read."""
         try:
-            return self._path(record).read_bytes()
-        except OSError:
+            seen = self._path(record).read_bytes()
+            msgspec.json.decode(seen, type=Seen)
+        except FileNotFoundError:
             return None
+        except (OSError, msgspec.MsgspecError) as error:
+            log.error("line-not-read", slug=record.event.slug, error=type(error).__name__)
+            return None
+        return seen
 
     async def keep(self, record: EventRecord, seen: bytes | None) -> None:
         """Write what was seen, where it is something else than a second ago.

@@ -59,21 +59,21 @@ class Callers:
             return Caller.CALLED
         slug, _, rest = path.removeprefix(_API).lstrip("/").partition("/")
         room = self._rooms.get(slug)
-        if room is None:
-            return Caller.STRANGER
-        if rest == "reports" and authorization:
+        if room is not None and rest == "reports" and authorization:
             return Caller.CALLED
-        if rest == "status":
+        if room is not None and rest == "status":
             return Caller.WAITING
-        return min(self._ranks(room, cookies, authorization), default=Caller.STRANGER)
+        return min(self._ranks(slug, room, cookies, authorization), default=Caller.STRANGER)
 
-    def _ranks(self, room: Room, cookies: str, authorization: str) -> Iterator[Caller]:
-        """The rank of each ticket that a browser brought: a form names its slot in the body, which may come later."""
-        slug = room.event.slug
+    def _ranks(self, slug: str, room: Room | None, cookies: str, authorization: str) -> Iterator[Caller]:
+        """The rank of each ticket that a browser brought: a form names its slot in the body, which may come later.
+
+        Right after a start there may be no room yet: a ticket proves itself without it.
+        """
         for slot in (1,) if authorization else self._cookies.held_slots(cookies, slug):
             try:
                 ticket = self._tickets.find(slug, slot, authorization, cookies)
             except TicketRefused:
                 continue
-            place = room.line.place(ticket.epoch, ticket.number)
-            yield Caller.CALLED if place is not None and room.line.called(place) else Caller.WAITING
+            place = room and room.line.place(ticket.epoch, ticket.number)
+            yield Caller.CALLED if room and place and room.line.called(place) else Caller.WAITING

@@ -142,7 +142,7 @@ class Gateway:
         self.metrics.joins.labels(slug, "known").inc(known)
         self.metrics.joins.labels(slug, "new").inc(len(issued) - known)
         newest = issued[-1].ticket
-        if room.line.place(newest.epoch, newest.number) is None:  # an epoch that this process has not seen
+        if newest.epoch > room.line.epoch:  # one that this process has not seen
             await self._refresh(slug)
         return [Seated(each, _answer(room, each)) for each in issued]
 

@@ -221,7 +221,10 @@ class Listener:
                 self._refuse(caller, line.popleft())
 
     def _refuse(self, caller: Caller, waiting: _Waiting) -> None:
-        first = waiting.first or _receive(waiting.sock) or b""
+        first = waiting.first
+        if not first:  # what was not there when it was accepted may have come: it says when to come back
+            first = _receive(waiting.sock) or b""
+            caller = self._rank(first)
         with suppress(OSError):  # the sender is gone, or reads nothing: closed all the same
             waiting.sock.send(self._refusals.answer(caller, first), _LAST_BYTES)
         waiting.sock.close()

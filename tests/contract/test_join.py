@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from admission.core.errors import StoreUnavailable
+from admission.core.line import Place
 from admission.store.protocol import Found
 from admission.store.redis import RedisStore
 from loadtests.judges import Session, duplicates, overlapping, steps_back
 from tests.contract.hall import Guest, Hall
 from tests.contract.planted import plant
-from tests.samples import make_record
+from tests.samples import make_entry, make_record
 from tests.servers import RedisServer
 
 
@@ -64,7 +66,7 @@ async def test_two_hundred_joins_through_several_gateways_are_one_place(
 async def test_a_place_for_every_join_of_one_browser_would_be_noticed(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "if alive and row.check == check", "if false and row.check == check", "join")
+    plant(monkeypatch, "if mine then", "if false then", "join")
     hall = await Hall(store).open()
     guests = await hall.join_all([7] * 200)
     assert len({guest.number for guest in guests}) > 1
@@ -223,3 +225,22 @@ async def test_the_highest_version_of_a_record_stands(store: RedisStore) -> None
     third = make_record(3)
     assert await hall.put(third) == third
     assert hall.seen.record == third
+
+
+@pytest.mark.promise("B5", "B12")
+async def test_a_second_browser_of_a_nik_that_brings_its_ticket_finds_its_own_number_again(store: RedisStore) -> None:
+    hall = await Hall(store).open()
+    owner, second = await hall.join(7, browser=1), await hall.join(7, browser=2)
+    again = msgspec.structs.replace(second.entry, held=Place(*second.number))
+    (joined,) = await store.join(hall.slug, [again])
+    assert (joined.epoch, joined.number, joined.known) == (*second.number, True)
+    assert (await hall.join(7, browser=1)).number == owner.number
+
+
+async def test_somebody_of_whom_only_the_site_told_joins_like_a_newcomer(store: RedisStore) -> None:
+    """Their completion was reported after a loss: the index holds no place of theirs."""
+    hall = await Hall(store).open()
+    stranger = make_entry(7)
+    assert await store.report(hall.slug, [("completed", stranger.session)]) == ["late"]
+    (joined,) = await store.join(hall.slug, [stranger])
+    assert (joined.number, joined.known) == (1, False)

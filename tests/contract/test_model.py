@@ -275,6 +275,21 @@ class Lives(RuleBasedStateMachine):
         self.model.other_looks()
 
     @rule()
+    def cut_off(self) -> None:
+        """Somebody who was cut off since they looked comes back with what they saw."""
+        self.run(self.other_store.put_event(self.record))
+        self.model.call_by(self.model.other_saw, life=1)
+
+    @precondition(lambda self: self.model.other_saw.sizes)
+    @rule(people=st.integers(0, 9))
+    def pause_worker(self, people: int) -> None:
+        """A worker stood still since it looked, and calls as it had decided then."""
+        target = self.other.seen.line.mark_after(people)
+        mark = self.run(self.other_store.advance(self.hall.slug, target))
+        self.model.call_by(self.model.other_saw, life=1)
+        assert mark == self.model.advance(target)
+
+    @rule()
     def new_life(self) -> None:
         """The same data under another server: its run id is what tells."""
         self.server.client.hset(self.hall.keys.line, "life", "another")
@@ -416,6 +431,14 @@ def test_a_store_agrees_with_the_model(redis_server: RedisServer) -> None:
 @pytest.mark.promise("A11", "B2", "B4", "B5", "B10")
 def test_a_thousand_longer_lives_agree_with_the_model(plain_server: RedisServer) -> None:
     live(plain_server, settings(EXAMPLES, max_examples=1_000, stateful_step_count=60))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1800)
+@pytest.mark.promise("A2", "B1", "B2", "B5", "B12")
+def test_five_hundred_lives_that_are_always_the_same_agree_with_the_model(plain_server: RedisServer) -> None:
+    """The same random histories at every run: a failure can be run again, and a change of the code compared."""
+    live(plain_server, settings(EXAMPLES, max_examples=500, stateful_step_count=60, derandomize=True))
 
 
 @pytest.mark.parametrize("shared_server", ["redis"], indirect=True)

@@ -74,3 +74,11 @@ def test_a_request_is_ranked_by_its_ticket_and_place(callers: Callers, head: str
 @pytest.mark.parametrize("first", [b"", b"GET", b"\x16\x03\x01\x02\x00", b"GET /\xff HTTP/1.1\r\n\r\n", b"\r\n\r\n"])
 def test_what_is_no_request_is_a_strangers(callers: Callers, first: bytes) -> None:
     assert callers.of_bytes(first) is Caller.STRANGER
+
+
+def test_a_ticket_counts_before_its_event_was_read() -> None:
+    """Right after a start everybody comes at once: who is told to come back as a stranger may lose a turn."""
+    started = Callers({}, TicketReader(KEYS, COOKIES), COOKIES)
+    head = f"POST /v1/events/{SLUG}/passes HTTP/1.1\r\nAuthorization: Bearer"
+    assert started.of_bytes(f"{head} {CALLED}\r\n\r\n".encode()) is Caller.WAITING
+    assert started.of_bytes(f"{head} {token(CALLED_NUMBER, OTHERS)}\r\n\r\n".encode()) is Caller.STRANGER

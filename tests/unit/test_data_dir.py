@@ -12,6 +12,7 @@ import pytest
 from admission import journal
 from admission.data_dir import whole_file
 from admission.journal import LineFiles
+from admission.store.seen import Seen
 from tests.samples import CREATED_AT, make_record
 
 
@@ -39,6 +40,14 @@ def test_a_file_that_fails_leaves_everything_as_it_was(before: bytes | None, tmp
 RECORD = make_record()
 
 
+def line(size: int) -> bytes:
+    """What was seen of a line of some people."""
+    return Seen(size=size).json()
+
+
+SEEN = line(5)
+
+
 class Clock:
     """A clock that stands until a test moves it."""
 
@@ -57,8 +66,8 @@ async def test_what_was_seen_of_a_line_is_read_back_by_who_starts_next(tmp_path:
     assert files.read(RECORD) is None
     await files.keep(RECORD, None)
     assert files.read(RECORD) is None and not (tmp_path / "lines").exists()
-    await files.keep(RECORD, b"seen")
-    assert LineFiles(tmp_path).read(RECORD) == b"seen"
+    await files.keep(RECORD, SEEN)
+    assert LineFiles(tmp_path).read(RECORD) == SEEN
     (path,) = (tmp_path / "lines").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     anew = RECORD.model_copy(update={"created_at": CREATED_AT + timedelta(seconds=1)})
@@ -69,17 +78,17 @@ async def test_a_line_is_written_once_a_second_at_most_and_only_when_it_is_anoth
     tmp_path: Path, clock: Clock
 ) -> None:
     files, other = LineFiles(tmp_path), make_record(slug="other")
-    await files.keep(RECORD, b"1")
+    await files.keep(RECORD, line(1))
     clock.now += 0.9
-    await files.keep(RECORD, b"2")
-    await files.keep(other, b"2 of another")
-    assert (files.read(RECORD), files.read(other)) == (b"1", b"2 of another")
+    await files.keep(RECORD, line(2))
+    await files.keep(other, line(22))
+    assert (files.read(RECORD), files.read(other)) == (line(1), line(22))
     clock.now += 0.2
-    await files.keep(RECORD, b"3")
-    assert files.read(RECORD) == b"3"
+    await files.keep(RECORD, line(3))
+    assert files.read(RECORD) == line(3)
     (tmp_path / "lines" / f"{RECORD.event.slug}.{int(CREATED_AT.timestamp())}.json").unlink()
     clock.now += 60
-    await files.keep(RECORD, b"3")
+    await files.keep(RECORD, line(3))
     assert files.read(RECORD) is None, "it is what was written last"
 
 
@@ -88,11 +97,11 @@ async def test_a_line_that_cannot_be_kept_is_told_and_kept_once_it_can(tmp_path:
     files, in_the_way = LineFiles(tmp_path), tmp_path / "lines"
     in_the_way.write_bytes(b"")
     with pytest.raises(OSError):
-        await files.keep(RECORD, b"seen")
+        await files.keep(RECORD, SEEN)
     in_the_way.unlink()
     clock.now += 2
-    await files.keep(RECORD, b"seen")
-    assert files.read(RECORD) == b"seen"
+    await files.keep(RECORD, SEEN)
+    assert files.read(RECORD) == SEEN
 
 
 @pytest.mark.parametrize("in_the_way", ["lines", f"lines/{RECORD.event.slug}.{int(CREATED_AT.timestamp())}.json"])
@@ -101,3 +110,17 @@ def test_a_line_that_cannot_be_read_is_none(tmp_path: Path, in_the_way: str) -> 
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"") if in_the_way == "lines" else path.mkdir()
     assert LineFiles(tmp_path).read(RECORD) is None
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{", b'{"size": "many"}', b"[]"])
+async def test_a_line_that_is_damaged_is_none_and_the_next_one_is_kept(
+    tmp_path: Path, clock: Clock, damaged: bytes
+) -> None:
+    files = LineFiles(tmp_path)
+    await files.keep(RECORD, SEEN)
+    (path,) = (tmp_path / "lines").iterdir()
+    path.write_bytes(damaged)
+    assert LineFiles(tmp_path).read(RECORD) is None
+    clock.now += 2
+    await files.keep(RECORD, line(6))
+    assert files.read(RECORD) == line(6)

@@ -6,7 +6,7 @@
 -- Returns: {now ms, {{ticket, known 0|1, group}, …}}
 -- Cost: O(entries), at most 128
 local session_us = limits_of('session_us')
-local size, places = stored('size'), {}
+local size, places, NO_CHECK = stored('size'), {}, string.rep('\0', 6)
 
 -- Whether a place that is not the one of the index goes on: somebody else joined with this NIK before.
 local function goes_on(ticket, settled)
@@ -20,7 +20,8 @@ for i = 2, #ARGV, 3 do
   local bucket, settled = KEYS[at], KEYS[at + 1]
   local row = session ~= '' and read_row(bucket, session) or nil
   local alive = row ~= nil and not ended(row, running(KEYS[3], session, row.group, session_us))
-  if alive and row.check == check and check ~= string.rep('\0', 6) or alive and row.ticket == held then
+  local mine = alive and row.ticket ~= UNKNOWN and (row.ticket == held or row.check == check and check ~= NO_CHECK)
+  if mine then
     places[#places + 1] = {row.ticket, 1, row.group}
   elseif alive and goes_on(held, settled) then
     places[#places + 1] = {held, 1, group}
