@@ -118,14 +118,14 @@ async def begun_by_others(stage: Stage) -> None:
     with stage.broken(_LOST, Effect.GATEWAY_AWAY, targets=tuple(stage.reached)):
         for member in knowing:
             await member.link.cut()
-        with stage.life(since_at=stage.began_at):
+        with stage.life(since_at=stage.began_at):  # places can come back once those who know them do
             emptied = data.client.pipeline(transaction=True).flushall().dbsize().execute()[1]
-        await cluster.start_all(others)
-        stage.reached[:] = cluster.urls
-        await stage.lasts(5.0)
-        refused = [await member.link.refuses() for member in knowing]
-        for member in knowing:
-            await member.link.open()
+            await cluster.start_all(others)
+            stage.reached[:] = cluster.urls
+            await stage.lasts(5.0)
+            refused = [await member.link.refuses() for member in knowing]
+            for member in knowing:
+                await member.link.open()
     stage.shows(keys=(keys, emptied), cut_off=sum(refused), acknowledged=stage.acknowledged)
     stage.shown(keys > 0 and emptied == 0, "the keys are gone")
     stage.shown(all(refused), "who knows the line was cut off")

@@ -92,7 +92,7 @@ async def run(name: str, scenario: Scenario, plan: Plan) -> Run:
                 reached = cluster.urls
                 origin.protect(reached, cluster.origin_key)
                 crowd = Crowd(Venue(SLUG, reached, origin.url, history, wire), plan.seed)
-                terms = _terms(settings, cluster, scenario.page_p99_seconds)
+                terms = _terms(settings, cluster, scenario)
                 history.write(terms)
                 stage = Stage(name, cluster, history, reached, terms, plan.scale)
                 await _walk(scenario, plan, people, crowd, stage)
@@ -125,7 +125,7 @@ def _all_ended(crowd: Crowd, strangers: set[int]) -> bool:
     return all(each.ended is not None for person, each in enumerate(crowd.applicants) if person not in strangers)
 
 
-def _terms(settings: Mapping[str, Any], cluster: Cluster, page_p99_seconds: float | None) -> Terms:
+def _terms(settings: Mapping[str, Any], cluster: Cluster, scenario: Scenario) -> Terms:
     return Terms(
         at=asyncio.get_running_loop().time(),
         rate_per_second=settings["rate_per_second"],
@@ -139,6 +139,6 @@ def _terms(settings: Mapping[str, Any], cluster: Cluster, page_p99_seconds: floa
         workers=len(cluster.workers),
         front_poll_seconds=_FRONT_POLL_SECONDS,
         unclaimed_people=round(_UNCLAIMED_SECONDS * settings["rate_per_second"]),
-        everybody_ends=True,
-        page_p99_seconds=page_p99_seconds,
+        everybody_ends=scenario.everybody_ends,
+        page_p99_seconds=scenario.page_p99_seconds,
     )

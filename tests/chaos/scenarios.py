@@ -35,11 +35,12 @@ class Scenario:
         people, arrive_seconds: all of them come evenly within.
         after_people: the fault begins once so many of them have a place.
         hold_seconds: time on the site, shortest and longest.
-        limit_seconds: nobody walks longer; who waits then is lost.
+        limit_seconds: nobody walks longer.
         aof: Redis keeps an append-only file.
         linked, fronted: see Cluster.
         sentinel: Redis is a master with replicas, kept by Sentinel.
         ordinary: everybody does what the page says, and nobody anything else.
+        everybody_ends: who still waits at the end is lost.
         page_p99_seconds: judged where it is set; such a run wants the machine to itself.
         variables: by process name, set for that one.
     """
@@ -56,6 +57,7 @@ class Scenario:
     fronted: bool = False
     sentinel: bool = False
     ordinary: bool = False
+    everybody_ends: bool = True
     page_p99_seconds: float | None = None
     variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -98,7 +100,7 @@ SCENARIOS: dict[str, Scenario] = {
     "begun-by-others": Scenario(losses.begun_by_others, linked=True),
     "everything-killed": Scenario(losses.everything_killed),
     "restarted-while-away": Scenario(losses.restarted_while_away),
-    "quota": Scenario(processes.nothing, event={"quota": 90}, ordinary=True),
+    "quota": Scenario(processes.nothing, event={"quota": 90}, ordinary=True, everybody_ends=False, limit_seconds=15.0),
     "lost-three-times": Scenario(losses.lost_three_times, event=_GROUPS),
     "lost-with-a-full-site": Scenario(
         losses.lost_with_a_full_site, event={"capacity": 20}, people=60, after_people=30, hold_seconds=(5.0, 6.0)
