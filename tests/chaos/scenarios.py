@@ -24,6 +24,18 @@ EVENT: Mapping[str, Any] = {
     **({"learning_seconds": 6} if "learning_seconds" in Event.model_fields else {}),
 }
 
+LOSSES = (
+    "flushed",
+    "restarted-without-file",
+    "lost-tail",
+    "older-copy-after-a-restart",
+    "older-copy-in-the-same-process",
+    "begun-by-others",
+    "everything-killed",
+    "restarted-while-away",
+    "lost-with-a-full-site",
+)
+
 
 @dataclass(frozen=True)
 class Scenario:

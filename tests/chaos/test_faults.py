@@ -11,22 +11,11 @@ import pytest
 
 from loadtests.checker import Result
 from tests.chaos.running import Plan, Run, run
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import LOSSES, SCENARIOS
 from tests.promises import Measured
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-LOSSES = (
-    "flushed",
-    "restarted-without-file",
-    "lost-tail",
-    "older-copy-after-a-restart",
-    "older-copy-in-the-same-process",
-    "begun-by-others",
-    "everything-killed",
-    "restarted-while-away",
-    "lost-with-a-full-site",
-)
 OUTAGES = (
     "killed-with-its-file",
     "paused",
