@@ -223,7 +223,7 @@ class Room:
         told = self._lately(ticket.group)
         place = self.line.place(ticket.epoch, ticket.number)
         state = state_of(place, self.line, trace, undrawn=self.line.undrawn(ticket.epoch, ticket.number))
-        counts_down = state is ApplicantState.CALLED and not trace.kept and told.event_state is not EventState.FULL
+        enters = state is ApplicantState.CALLED and told.event_state is not EventState.FULL
         # A full group is the end of the event for whoever wants a seat of it, and nothing to anybody else.
         event_state = told.event_state if state in _WANT_A_SEAT else told.own_state
         ahead = self.line.ahead(place) if place is not None and state is ApplicantState.WAITING else None
@@ -231,7 +231,7 @@ class Room:
             ahead = min(ahead, told_ahead)
         expected_seconds = self._expected_seconds(told, ahead)
         asks = told.event_state if state is ApplicantState.CALLED else told.own_state
-        seconds = poll_seconds(asks, expected_seconds, called=counts_down, headroom_ratio=self._headroom_ratio)
+        seconds = poll_seconds(asks, expected_seconds, called=enters, headroom_ratio=self._headroom_ratio)
         if place is None and state is ApplicantState.WAITING:  # it may turn out to be near the front
             seconds = min(seconds, self._unknown_seconds())
         return Standing(
@@ -242,7 +242,7 @@ class Room:
             ahead=ahead,
             wait_seconds=None if ahead is None else wait_of(told.event_state, expected_seconds, self._headroom_ratio),
             next_poll_seconds=round(spread(seconds, random.random()), 1),  # noqa: S311 (nothing secret)
-            called_until=self._called_until(place) if counts_down else None,
+            called_until=self._called_until(place) if enters and not trace.kept else None,
             seats=told.seats(ahead),
             message=self.event.message,
             as_of_seconds=told.age_seconds,

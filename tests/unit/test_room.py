@@ -221,6 +221,7 @@ def test_a_turn_that_is_kept_has_no_end() -> None:
     told = [room(line, {}, None).standing(ticket, trace) for trace in (UNTOUCHED, Trace(kept=True))]
     assert [each.state for each in told] == ["expired", "called"]
     line = replace(line, expired=START)
+    assert told[1].next_poll_seconds < 10, "whose turn is kept asks as often as anybody called"
     ends = [room(line, {}, None).standing(ticket, trace).called_until for trace in (UNTOUCHED, Trace(kept=True))]
     assert ends[0] is not None and ends[1] is None
 
