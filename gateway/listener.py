@@ -222,9 +222,9 @@ class Listener:
 
     def _refuse(self, caller: Caller, waiting: _Waiting) -> None:
         first = waiting.first
-        if not first:  # what was not there when it was accepted may have come: it says when to come back
+        if not first:  # sent by now, perhaps; a silent sender may have a turn, and comes back in time for it
             first = _receive(waiting.sock) or b""
-            caller = self._rank(first)
+            caller = self._rank(first) if first else Caller.WAITING
         with suppress(OSError):  # the sender is gone, or reads nothing: closed all the same
             waiting.sock.send(self._refusals.answer(caller, first), _LAST_BYTES)
         waiting.sock.close()

@@ -67,8 +67,11 @@ async def test_it_is_not_ready_and_asks_everybody_to_come_back_until_redis_is_th
         async def joins() -> bool:
             return (await api.join(new_nik())).status == 201
 
+        async def ready() -> bool:
+            return (await ask(session, "GET", "/readyz")).status == 200
+
         await eventually(joins, within_seconds=10)
-        assert (await ask(session, "GET", "/readyz")).status == 200
+        await eventually(ready, within_seconds=10)
         assert (await ask(session, "GET", f"/{SLUG}", headers=HTML)).status == 200
         assert (await ask(session, "GET", "/v1/events/none/status")).problem == "event-unknown"
 

@@ -112,6 +112,23 @@ async def test_a_burst_that_outlasts_the_patience_of_strangers_is_refused_to_the
     assert await client.answer(client.send(b"s")) == ANSWERED  # it is over as soon as the line is
 
 
+@pytest.mark.parametrize(("late", "seconds"), [(b"c", range(1, 4)), (b"", range(3, 9))])
+async def test_whose_request_comes_after_the_connection_is_not_sent_away_as_a_stranger(
+    served: Served, client: Client, late: bytes, seconds: range
+) -> None:
+    crowd(client, 100 * "s")
+    connected = [client.send(b"") for _ in range(20)]
+    for _ in range(3):  # accepted and ranked, as far as that goes
+        await asyncio.sleep(0)
+    for each in connected:
+        each.sendall(late)
+    answers = await asyncio.gather(*(client.answer(each) for each in connected))
+    refused = [answer for answer in answers if answer != ANSWERED]
+    assert refused
+    for answer in refused:
+        assert int(answer.partition(b"Retry-After: ")[2].split()[0]) in seconds
+
+
 async def test_nothing_is_done_for_a_sender_who_left(served: Served, client: Client) -> None:
     senders = crowd(client, 20 * "s")
     for each in senders[10:]:
