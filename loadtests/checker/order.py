@@ -101,7 +101,7 @@ def judge_order(run: Run) -> list[Judged]:
     counts = overtakings([stay.place for _, stay in admitted])
     breaches, prompt = [], 0
     for (start_us, stay), count in zip(admitted, counts, strict=True):
-        if not _prompt(stay) or not all(run.reachable(claim) for claim in stay.claims):
+        if not _prompt(stay) or not all(run.reachable(step) for step in stay.steps if step.op in _ASKS):
             continue
         prompt += 1
         at = run.at_us(start_us or 0)

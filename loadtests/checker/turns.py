@@ -48,7 +48,7 @@ def _taken_back(run: Run, stay: Stay, before: Step, after: Step) -> Iterator[Bre
 
 def _facts_at(step: Step) -> float:
     """Of what moment an answer tells."""
-    return step.sent_at - (step.as_of_seconds or 0.0)
+    return step.answered_at - (step.as_of_seconds or 0.0)
 
 
 def _grown(run: Run, stay: Stay) -> Iterator[Breach]:

@@ -7,6 +7,8 @@ import time
 from loadtests.lines import Effect
 from tests.chaos.stage import Stage
 
+# Shorter than the learning window of these events, for which newcomers wait for those who know the line.
+_CUT_SECONDS = 3.5
 LOST_AT_LEAST = 20  # acknowledged places: fewer could be chance
 _AWAY, _LOST = Effect.REDIS_AWAY, Effect.DATA_LOST
 
@@ -122,7 +124,7 @@ async def begun_by_others(stage: Stage) -> None:
             emptied = data.client.pipeline(transaction=True).flushall().dbsize().execute()[1]
             await cluster.start_all(others)
             stage.reached[:] = cluster.urls
-            await stage.lasts(5.0)
+            await stage.lasts(_CUT_SECONDS)
             refused = [await member.link.refuses() for member in knowing]
             for member in knowing:
                 await member.link.open()

@@ -128,7 +128,7 @@ SCENARIOS: dict[str, Scenario] = {
     "one-gateway-cut-off": Scenario(outages.one_gateway_cut_off, linked=True),
     "cut-off-in-turns": Scenario(outages.cut_off_in_turns, linked=True),
     "gateways-away": Scenario(processes.gateways_away, event={"grace_seconds": 8}),
-    "gateways-half-open": Scenario(processes.gateways_half_open, fronted=True),
+    "gateways-half-open": Scenario(processes.gateways_half_open, event={"session_seconds": 60}, fronted=True),
     "gateway-hangs": Scenario(processes.gateway_hangs),
     "gateway-killed": Scenario(processes.gateway_killed),
     "gateways-replaced": Scenario(processes.gateways_replaced),
