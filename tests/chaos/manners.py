@@ -1,4 +1,4 @@
-"""Who comes to a run: people of all manners, by chance of a seed."""
+"""The people of a run: when each arrives and how each behaves, drawn from a seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong wall clock of one machine harms nobody: what is told goes by Redis' clock, and the skew is told."""
+"""A wrong wall clock on one machine harms nobody: answers use the clock of Redis, and a metric shows the skew."""
 
 from __future__ import annotations
 

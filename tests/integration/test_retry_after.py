@@ -1,4 +1,4 @@
-"""Whoever is told to come back is told when: every 429 and 503, to programs and to browsers, has Retry-After."""
+"""Every 429 and every 503 has Retry-After, for programs and for browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody was told of the people ahead, as headers and links carry it: numbers only, and of one's own ticket."""
+"""Headers and links carry the number of people ahead that an applicant was told: numbers only, for the own ticket."""
 
 from __future__ import annotations
 
