@@ -75,7 +75,7 @@ def _again(run: Run) -> Iterator[Breach]:
 
 
 def _called_after(run: Run) -> Iterator[Breach]:
-    """An applicant is told `called` or `admitted` after the completion was accepted; strangers with the NIK do not count."""
+    """An applicant is told `called` or `admitted` after their completion was accepted. Strangers do not count."""
     accepted = {report.session: report.at for report in run.reports if report.what == "completed"}
     for stay in run.stays:
         own = {step.session for step in run.people[stay.who] if step.op is Op.CLAIM} & accepted.keys()

@@ -120,7 +120,7 @@ async def test_people_who_do_not_do_as_the_page_says_end_as_they_should(tmp_path
     assert [each.ended for each in running.crowd.applicants] == ["", *OTHERS, "", "", ""]
     assert ops(lines)[Op.LEAVE] == 1
     joins = [line for line in lines if isinstance(line, Step) and (line.who, line.op) == ("a6", Op.JOIN)]
-    assert len({join.number for join in joins}) == 2, "an applicant who claims too late joins again and gets a new number"
+    assert len({join.number for join in joins}) == 2, "a late claim leads to a new number"
     told = [line.state for line in lines if isinstance(line, Step) and (line.who, line.op) == ("a7", Op.REJOIN)]
     assert told == ["completed"]
 
