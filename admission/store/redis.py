@@ -11,7 +11,7 @@ from admission.core.applicant import Trace
 from admission.core.line import Place
 from admission.core.record import Change, EventRecord
 from admission.store.draw_verbs import DrawVerbs
-from admission.store.keys import EVENTS, pack_place, pack_ticket, unpack_place
+from admission.store.keys import EVENTS, EventKeys, pack_place, pack_ticket, unpack_place
 from admission.store.protocol import Claimed, Entry, Found, Holder, Joined, Proof, Snapshot
 from admission.store.reading import clocks_of, limits_of, read_change, read_epochs, read_row, read_snapshot, read_trace
 from admission.store.scripts import script
@@ -72,14 +72,9 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         keys: list[str] = [event.keys.sessions]
         args: list[bytes | str | int] = []
         for holder in holders:
-            keys += (event.keys.settled(holder.place.segment), event.keys.index(holder.session))
-            args += (
-                holder.session,
-                holder.check,
-                holder.group,
-                pack_place(holder.place),
-                pack_ticket(holder.epoch, holder.number),
-            )
+            of_keys, of_args = _placed(event.keys, holder)
+            keys += of_keys
+            args += of_args
         answers = await self._mutate("claim", event, keys, args, len(holders))
         return [
             Claimed(problem.decode(), int(started), bool(repeated), wait_us / 1_000_000)
@@ -89,14 +84,7 @@ class RedisStore(DrawVerbs, SteeringVerbs):
     async def leave(self, slug: str, holder: Holder) -> str:
         """See Store."""
         event = self._event(slug)
-        keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
-        args = [
-            holder.session,
-            pack_place(holder.place),
-            pack_ticket(holder.epoch, holder.number),
-            holder.check,
-            holder.group,
-        ]
+        keys, args = _placed(event.keys, holder)
         problem: bytes = await self._mutate("leave", event, keys, args)
         return problem.decode()
 
@@ -109,14 +97,7 @@ class RedisStore(DrawVerbs, SteeringVerbs):
     async def pass_over(self, slug: str, holder: Holder) -> bool:
         """See Store."""
         event = self._event(slug)
-        keys = [event.keys.settled(holder.place.segment), event.keys.index(holder.session)]
-        args = [
-            holder.session,
-            holder.check,
-            holder.group,
-            pack_place(holder.place),
-            pack_ticket(holder.epoch, holder.number),
-        ]
+        keys, args = _placed(event.keys, holder)
         return bool(await self._mutate("pass_over", event, keys, args))
 
     async def report(self, slug: str, reports: Sequence[tuple[str, bytes]]) -> list[str]:
@@ -150,15 +131,9 @@ class RedisStore(DrawVerbs, SteeringVerbs):
         keys: list[str] = [event.keys.sessions]
         args: list[bytes | str | int] = []
         for proof in proofs:
-            keys += (event.keys.settled(proof.place.segment), event.keys.index(proof.session))
-            args += (
-                proof.session,
-                proof.check,
-                proof.group,
-                pack_place(proof.place),
-                pack_ticket(proof.epoch, proof.number),
-            )
-            args += (proof.flags, proof.at_us)
+            of_keys, of_args = _placed(event.keys, proof)
+            keys += of_keys
+            args += (*of_args, proof.flags, proof.at_us)
         await self._mutate("remember", event, keys, args, len(proofs))
 
     def recall(self, slug: str, record: EventRecord, seen: bytes) -> None:
@@ -239,3 +214,15 @@ class RedisStore(DrawVerbs, SteeringVerbs):
     async def close(self) -> None:
         """See Store."""
         await self._redis.close()
+
+
+def _placed(keys: EventKeys, of: Holder | Proof) -> tuple[list[str], list[bytes | str | int]]:
+    """The keys and the arguments by which scripts find one place and its row."""
+    args: list[bytes | str | int] = [
+        of.session,
+        of.check,
+        of.group,
+        pack_place(of.place),
+        pack_ticket(of.epoch, of.number),
+    ]
+    return [keys.settled(of.place.segment), keys.index(of.session)], args
