@@ -37,7 +37,7 @@ Rank = Callable[[bytes], Caller]
 class _Waiting:
     sock: socket.socket
     first: bytes
-    since: float  # processor time, as all decisions count it
+    since: float  # processor time without looking, as all decisions count it
     accepted_at: float
 
 
@@ -128,7 +128,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._turn_at = 0.0
         self._busy_until = 0.0
-        self._look_seconds = 0.0
+        self._look_seconds = self._looked_seconds = 0.0  # of the last turn, and of all
         self._accept_seconds = 0.0
         self._accepted = self._begun = 0
         self._turn_due = False
@@ -141,7 +141,7 @@ class Listener:
             return
         self._closed = True
         if self._port.listening:
-            self._accept(1.0)
+            self._accept(1.0, 0.0)
         self._port.close()
         for line in self._lines:
             while line:
@@ -166,9 +166,10 @@ class Listener:
         if self._closed:
             return
         now = thread_time()
+        served_seconds = now - self._looked_seconds
         first, second, third = (len(line) for line in self._lines)
         sample = Sample(
-            now_seconds=now,
+            now_seconds=served_seconds,
             waiting=(first, second, third),
             turn_seconds=now - self._turn_at if self._turn_at else 0.0,
             look_seconds=self._look_seconds,
@@ -184,11 +185,12 @@ class Listener:
         looked_at = thread_time()
         self._port.listen(decision.listen)
         if decision.listen:
-            all_taken = self._accept(decision.look_seconds)
+            all_taken = self._accept(decision.look_seconds, served_seconds)
             self._accept_seconds = thread_time() - looked_at
             self._port.listen(all_taken)
-        self._refuse_late(decision, now)
+        self._refuse_late(decision, served_seconds)
         self._look_seconds = thread_time() - looked_at
+        self._looked_seconds += self._look_seconds
         self._begun = self._begin_first(decision.begin)
         self._turn_at = now
         if not self._port.listening or any(self._lines):
@@ -199,10 +201,10 @@ class Listener:
         sock.setblocking(False)
         self._begin(sock, first)
 
-    def _accept(self, look_seconds: float) -> bool:
+    def _accept(self, look_seconds: float, served_seconds: float) -> bool:
         """Accept and rank what is there; whether that was everything."""
         accepted_at, until = perf_counter(), thread_time() + look_seconds
-        while (now := thread_time()) < until:
+        while thread_time() < until:
             accepted = self._port.next()
             if accepted is None:
                 return True
@@ -212,12 +214,12 @@ class Listener:
                 accepted.close()
                 continue
             caller = self._rank(first) if first else Caller.STRANGER
-            self._lines[caller].append(_Waiting(accepted, first, now, accepted_at))
+            self._lines[caller].append(_Waiting(accepted, first, served_seconds, accepted_at))
         return False
 
-    def _refuse_late(self, decision: Decision, now: float) -> None:
+    def _refuse_late(self, decision: Decision, served_seconds: float) -> None:
         for caller, line, patience_seconds in zip(Caller, self._lines, decision.patience_seconds, strict=True):
-            while line and (len(line) > _LONGEST_LINE or now - line[0].since > patience_seconds):
+            while line and (len(line) > _LONGEST_LINE or served_seconds - line[0].since > patience_seconds):
                 self._refuse(caller, line.popleft())
 
     def _refuse(self, caller: Caller, waiting: _Waiting) -> None:

@@ -49,7 +49,7 @@ class Sample:
     a turn costs nothing more.
 
     Args:
-        now_seconds: so far.
+        now_seconds: so far, without what looking took: a crowd that is looked at uses up nobody's patience.
         waiting: connections that wait to be begun, by Caller.
         turn_seconds: since the turn before; 0 after idling.
         look_seconds: of that, what accepting, ranking and refusing took.

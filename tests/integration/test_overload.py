@@ -109,9 +109,7 @@ async def test_strangers_are_refused_while_it_lasts_and_people_with_a_place_are_
     answers = await asyncio.gather(*(sender.answer() for sender in senders))
     statuses = Counter(status for status, _, _ in answers[:CROWD])
     assert statuses.keys() == {200, 503}
-    placed = Counter(status for status, _, _ in answers[CROWD:])
-    # All of them where the machine has no other work; with neighbours a few are refused as well.
-    assert placed[200] >= 0.8 * placed.total() > 0.8 * placed.total() * statuses[200] / statuses.total(), placed
+    assert {status for status, _, _ in answers[CROWD:]} == {200}
     assert (await (await Sender.send(busy, _PAGE)).answer())[0] == 200  # it ends with the crowd
 
 

@@ -10,7 +10,8 @@ from tests.promises import Measured
 from tests.system.overload import CALLED, SHARES, STRANGERS, Capacity, Overload, Phase, measure
 
 GOODPUT_RATIO = 0.9
-BUSY_GOODPUT_RATIO = 0.75  # while other tests take turns on the processors: each second of the gateway's does less
+# Of a short run, which scatters: 0.81 to 0.89 in six runs on a quiet machine. The goal, 0.9, is for the long one.
+SHORT_GOODPUT_RATIO = 0.75
 STALE_SECONDS = 5.0
 # A line that stands is cut at 5 ms, one that just formed at 50 ms: of a processor of which the gateway has a quarter.
 ACCEPTED_P99_MS = 250.0
@@ -38,7 +39,7 @@ def judge(capacity: Capacity, once: Phase, over: Phase, goodput_ratio: float = G
 @pytest.mark.promise("C5")
 async def test_twice_the_capacity_is_answered_as_well_as_once() -> None:
     capacity, (once, twice) = await measure([1, 2], 2.0, quota(), rounds=3)
-    judge(capacity, once, twice, BUSY_GOODPUT_RATIO)
+    judge(capacity, once, twice, SHORT_GOODPUT_RATIO)
     assert sum(len(each.refused_ms) for each in twice.of()) > 0
     assert twice.share_accepted(*CALLED) >= 0.8, twice.row(capacity.costs)
 

@@ -15,6 +15,7 @@ from gateway.load import Caller
 from gateway.metrics import GatewayMetrics
 from tests.eventually import eventually
 
+Listening = tuple[Listener, socket.socket]
 ANSWERED = b"HTTP/1.1 200 OK\r\n\r\n"
 WORK_SECONDS = 0.002
 
@@ -71,7 +72,7 @@ async def served() -> Served:
 
 
 @pytest.fixture
-async def listening(served: Served) -> AsyncIterator[tuple[Listener, socket.socket]]:
+async def listening(served: Served) -> AsyncIterator[Listening]:
     bound = bind("127.0.0.1", 0)
     listener = Listener(bound, served.begin, rank, served.metrics)
     yield listener, bound
@@ -79,7 +80,7 @@ async def listening(served: Served) -> AsyncIterator[tuple[Listener, socket.sock
 
 
 @pytest.fixture
-def client(listening: tuple[Listener, socket.socket]) -> Iterator[Client]:
+def client(listening: Listening) -> Iterator[Client]:
     made = Client(listening[1].getsockname())
     yield made
     made.close()
@@ -129,6 +130,23 @@ async def test_whose_request_comes_after_the_connection_is_not_sent_away_as_a_st
         assert int(answer.partition(b"Retry-After: ")[2].split()[0]) in seconds
 
 
+async def test_looking_at_a_crowd_uses_up_nobodys_patience(
+    served: Served, listening: Listening, client: Client
+) -> None:
+    """Ranking takes 36 ms and work for the called 30 ms: together more than the patience of 50 ms, alone less."""
+
+    def rank_slowly(first: bytes) -> Caller:
+        until = thread_time() + 0.0003
+        while thread_time() < until:
+            pass
+        return rank(first)
+
+    listening[0]._rank = rank_slowly
+    senders = crowd(client, 20 * "c" + 100 * "s")
+    answers = await asyncio.gather(*(client.answer(each) for each in senders))
+    assert answers[:20] == [ANSWERED] * 20 and served.shed("stranger") > 0
+
+
 async def test_nothing_is_done_for_a_sender_who_left(served: Served, client: Client) -> None:
     senders = crowd(client, 20 * "s")
     for each in senders[10:]:
@@ -140,7 +158,7 @@ async def test_nothing_is_done_for_a_sender_who_left(served: Served, client: Cli
 
 
 async def test_a_flood_closes_the_socket_for_moments_and_it_opens_again(
-    served: Served, client: Client, listening: tuple[Listener, socket.socket], monkeypatch: pytest.MonkeyPatch
+    served: Served, client: Client, listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.load.LOOK_RATIO", 0.0)
     monkeypatch.setattr("gateway.load.LOOK_BURST_SECONDS", 0.0002)
@@ -166,9 +184,7 @@ async def test_a_flood_closes_the_socket_for_moments_and_it_opens_again(
     assert (served.metrics.registry.get_sample_value("antrean_listener_closed_seconds_total") or 0) > 0
 
 
-async def test_closing_answers_those_who_wait_already(
-    served: Served, client: Client, listening: tuple[Listener, socket.socket]
-) -> None:
+async def test_closing_answers_those_who_wait_already(served: Served, client: Client, listening: Listening) -> None:
     senders = crowd(client, 10 * "s")
     listening[0].close()
     assert await asyncio.gather(*(client.answer(each) for each in senders)) == [ANSWERED] * 10
