@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from loadtests.checker import judge
 from loadtests.lines import (
     Act,
     Admission,
@@ -151,3 +152,15 @@ def of(who: str, op: Op, state: str = "") -> Callable[[Any], bool]:
 def without(lines: Iterable[AnyLine], chosen: Callable[[Any], bool]) -> list[AnyLine]:
     """The lines that are not chosen."""
     return [line for line in lines if not chosen(line)]
+
+
+def is_accepted(promise: str, lines: list[AnyLine]) -> None:
+    """The checker looks at the promise in a good history, and finds every promise kept."""
+    verdict = judge(lines)
+    assert verdict.looked_at(promise) > 0
+    assert verdict.result == "kept", verdict.text()
+
+
+def is_rejected(promise: str, lines: list[AnyLine]) -> None:
+    """The checker finds the promise broken in a bad history."""
+    assert promise in judge(lines).broken

@@ -8,7 +8,21 @@ import pytest
 
 from loadtests.checker import judge
 from loadtests.lines import AnyLine, Completion, Effect, Op, Report, Start, Step
-from tests.unit.histories import BEGIN_AT, WALL_US, change, fault, life, sample, step, story, terms, us, walk
+from tests.unit.histories import (
+    BEGIN_AT,
+    WALL_US,
+    change,
+    fault,
+    is_accepted,
+    is_rejected,
+    life,
+    sample,
+    step,
+    story,
+    terms,
+    us,
+    walk,
+)
 
 
 def entering(times: list[float], *lines: AnyLine, stay_seconds: float = 0.01, **fields: Any) -> list[AnyLine]:
@@ -152,16 +166,12 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_history_is_accepted(name: str) -> None:
-    promise, lines = GOOD[name]
-    verdict = judge(lines)
-    assert verdict.looked_at(promise) > 0
-    assert verdict.result == "kept", verdict.text()
+    is_accepted(*GOOD[name])
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_history_is_rejected(name: str) -> None:
-    promise, lines = BAD[name]
-    assert promise in judge(lines).broken
+    is_rejected(*BAD[name])
 
 
 def test_a_session_that_is_renewed_is_one_session() -> None:

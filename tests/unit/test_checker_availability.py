@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.checker import judge
 from loadtests.lines import AnyLine, Effect, Load, Op, Start, Step
-from tests.unit.histories import BEGIN_AT, WALL_US, change, fault, life, sample, step, story
+from tests.unit.histories import BEGIN_AT, WALL_US, change, fault, is_accepted, is_rejected, life, sample, step, story
 
 
 def waiting(*polls: Step, until: float = 60.0, place: tuple[int, int] = (7, 900)) -> list[AnyLine]:
@@ -174,13 +173,9 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_history_is_accepted(name: str) -> None:
-    promise, lines = GOOD[name]
-    verdict = judge(lines)
-    assert verdict.looked_at(promise) > 0
-    assert verdict.result == "kept", verdict.text()
+    is_accepted(*GOOD[name])
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_history_is_rejected(name: str) -> None:
-    promise, lines = BAD[name]
-    assert promise in judge(lines).broken
+    is_rejected(*BAD[name])

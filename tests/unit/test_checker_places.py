@@ -14,6 +14,8 @@ from tests.unit.histories import (
     act,
     change,
     fault,
+    is_accepted,
+    is_rejected,
     life,
     of,
     step,
@@ -237,16 +239,12 @@ BAD: dict[str, tuple[str, list[AnyLine]]] = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_history_is_accepted(name: str) -> None:
-    promise, lines = GOOD[name]
-    verdict = judge(lines)
-    assert verdict.looked_at(promise) > 0
-    assert verdict.result == "kept", verdict.text()
+    is_accepted(*GOOD[name])
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_history_is_rejected(name: str) -> None:
-    promise, lines = BAD[name]
-    assert promise in judge(lines).broken
+    is_rejected(*BAD[name])
 
 
 def test_every_growth_of_a_distance_is_counted() -> None:
