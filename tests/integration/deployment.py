@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,23 @@ class Deployment:
                 problems.append(str(problem))
         self.server.stop()
         assert not problems, problems
+
+
+@contextmanager
+def deployed(*, aof: bool = False) -> Iterator[Deployment]:
+    """A deployment of a test's own, whose Redis it may break; all of it is stopped at the end."""
+    deployment = Deployment(RedisServer("redis", aof=aof).start())
+    try:
+        yield deployment
+    finally:
+        deployment.stop()
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Deployment, Gateway]]:
+    """The same, with a gateway and a worker that answer."""
+    with deployed() as deployment:
+        gateway, worker = deployment.gateway(), deployment.worker()
+        gateway.ready()
+        worker.ready()
+        yield deployment, gateway

@@ -16,8 +16,7 @@ from admission.core.record import EventRecord
 from antrean.client import Client
 from tests.eventually import eventually
 from tests.integration.applicants import KEY_COOKIE, Api, ask, new_key
-from tests.integration.deployment import Deployment, Gateway
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Gateway, deployed
 
 SLUG = "two-clocks"
 PEOPLE = 60
@@ -34,14 +33,11 @@ class Two(NamedTuple):
 @pytest.fixture
 def two() -> Iterator[Two]:
     """See Two."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
+    with deployed() as deployment:
         fresh, older = deployment.gateway(), deployment.gateway(ANTREAN_REFRESH_SECONDS="5")
         for process in (fresh, older, deployment.worker()):
             process.ready()
         yield Two(deployment, fresh, older)
-    finally:
-        deployment.stop()
 
 
 def _paused(paused: bool) -> Callable[[EventRecord, datetime], EventRecord]:

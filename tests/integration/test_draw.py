@@ -16,9 +16,8 @@ from admission.store.keys import EventKeys
 from antrean.draw import Permutation, commitment_of, key_of
 from tests.eventually import eventually
 from tests.integration.applicants import Api, new_nik
-from tests.integration.deployment import Deployment, Gateway
+from tests.integration.deployment import Deployment, Gateway, deployed
 from tests.integration.test_cli import antrean_
-from tests.servers import RedisServer
 
 SOURCE = {"kind": "published", "says": "the closing figure of the index"}
 ENTRIES = 6
@@ -84,11 +83,8 @@ def make_launch(deployment: Deployment, session: aiohttp.ClientSession, tmp_path
 @pytest.fixture
 def lone() -> Iterator[Deployment]:
     """A deployment whose Redis a test may empty."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
+    with deployed() as deployment:
         yield deployment
-    finally:
-        deployment.stop()
 
 
 @pytest.mark.promise("B3", "B9")

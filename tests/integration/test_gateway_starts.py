@@ -12,8 +12,7 @@ from bs4 import BeautifulSoup
 
 from tests.eventually import eventually
 from tests.integration.applicants import Answer, Api, ask, new_nik
-from tests.integration.deployment import Deployment, Gateway
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Gateway, deployed
 
 SLUG = "late"
 HTML = {"Accept": "text/html"}
@@ -22,11 +21,8 @@ HTML = {"Accept": "text/html"}
 @pytest.fixture
 def late() -> Iterator[Deployment]:
     """A deployment of the test's own, with Redis, which keeps its data on a disk."""
-    deployment = Deployment(RedisServer("redis", aof=True).start())
-    try:
+    with deployed(aof=True) as deployment:
         yield deployment
-    finally:
-        deployment.stop()
 
 
 async def _started(late: Deployment, data_dir: Path) -> Gateway:

@@ -11,8 +11,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.applicants import Api, ask
-from tests.integration.deployment import Deployment, Gateway, Process
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Gateway, Process, deployed
 
 SLUG = "outdated"
 LONG_SECONDS = 3.0
@@ -30,13 +29,10 @@ class Own(NamedTuple):
 @pytest.fixture
 def own() -> Iterator[Own]:
     """See Own."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
+    with deployed() as deployment:
         gateway, worker = deployment.gateway(), deployment.worker()
         gateway.ready()
         yield Own(deployment, gateway, worker, int(worker.ready()[0]))
-    finally:
-        deployment.stop()
 
 
 async def _outdated_seconds(session: aiohttp.ClientSession, port: int) -> float:

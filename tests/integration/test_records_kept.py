@@ -12,8 +12,7 @@ import pytest
 from admission.core.record import EventRecord
 from admission.data_dir import RecordFiles
 from tests.eventually import eventually
-from tests.integration.deployment import Deployment, Process
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Process, deployed
 
 SLUG = "kept"
 
@@ -21,11 +20,8 @@ SLUG = "kept"
 @pytest.fixture
 def own() -> Iterator[Deployment]:
     """A deployment of the test's own."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
+    with deployed() as deployment:
         yield deployment
-    finally:
-        deployment.stop()
 
 
 def _smaller(record: EventRecord, _: datetime) -> EventRecord:

@@ -11,8 +11,7 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.applicants import KEY_COOKIE, Api, ask, new_key
-from tests.integration.deployment import Deployment, Gateway
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Gateway, serving
 
 SLUG = "hangs"
 BOUND_SECONDS = 0.05  # for 99 of 100 (C1)
@@ -24,14 +23,8 @@ ASKED, ASKED_SECONDS = 60, 3.0  # at least so many polls and pages, in turn, and
 @pytest.fixture(scope="module")
 def hanging() -> Iterator[tuple[Deployment, Gateway]]:
     """A deployment of this module's own, whose Redis may be stopped."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
-        gateway, worker = deployment.gateway(), deployment.worker()
-        gateway.ready()
-        worker.ready()
-        yield deployment, gateway
-    finally:
-        deployment.stop()
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from gateway.problems import PROBLEMS, problem_response
 from gateway.routes import ROUTES
 from tests.integration.applicants import KEY_COOKIE, Answer, Api, ask, new_key, new_nik
-from tests.integration.deployment import Deployment, Gateway
-from tests.servers import RedisServer
+from tests.integration.deployment import Deployment, Gateway, serving
 
 SLUG = "comes-back"
 ACCEPTS = ("application/json", "text/html")
@@ -28,14 +27,8 @@ NEEDS_REDIS |= {f"DELETE {SLUG}/tickets/current"}
 @pytest.fixture
 def deserted() -> Iterator[tuple[Deployment, Gateway]]:
     """A deployment of the test's own, whose Redis may be killed."""
-    deployment = Deployment(RedisServer("redis").start())
-    try:
-        gateway, worker = deployment.gateway(), deployment.worker()
-        gateway.ready()
-        worker.ready()
-        yield deployment, gateway
-    finally:
-        deployment.stop()
+    with serving() as found:
+        yield found
 
 
 @pytest.mark.parametrize("slug", sorted(slug for slug, (status, *_) in PROBLEMS.items() if status in (429, 503)))
