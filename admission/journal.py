@@ -35,7 +35,7 @@ class Journal:
     """Entries of 68 bytes, in the order in which they were acknowledged; several gateways may share the file.
 
     A join, an admission and its end are an entry each: 200 MB for a million people who complete. Entries are in the
-    page cache when the answer leaves: they outlive the process, and what is lost with the machine is a few seconds.
+    page cache when the answer leaves: they survive a killed process; a machine that fails loses a few seconds of them.
 
     Weakness: it grows as long as the event lasts; remove the file when the event is over.
     """

@@ -11,7 +11,7 @@ _FRESH_SECONDS = 0.2  # what was read just now, on a busy machine
 
 
 async def recover(gateway: Gateway, room: Room, nik_text: str, code: str, browser_key: str) -> Issued:
-    """See Verbs.recover. Nobody is refused over a place that Redis has lost and may be told of again.
+    """See Verbs.recover. A code is not refused while Redis may still learn the place that it lost.
 
     Raises:
         Refused: `recovery-refused`.

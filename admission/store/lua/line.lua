@@ -29,8 +29,8 @@ local function store_line()
   for name, value in pairs(line) do redis.call('HSET', LINE, name, value) end
 end
 
--- Microseconds and 2 bits of the server's own: no two lives of one server share an epoch, nor do those of two servers
--- but by a chance of one in a million where both begin in the same second.
+-- Microseconds and 2 bits of the server's life: two lives of one server never share an epoch. Those of two servers do
+-- with a chance of one in a million if both begin in the same second.
 local function begin_epoch()
   local newest = DRAW
   for _, each in ipairs(segments) do newest = later(newest, each[1]) end
@@ -42,7 +42,7 @@ end
 
 local learning_us, freezes_us = limits_of('learning_us', 'freezes_us')
 if VERB == 'put_event' then learning_us, freezes_us = tonumber(ARGV[5]), tonumber(ARGV[6]) end
--- An empty Redis is nobody's to begin but theirs who have the record, and give back with it what they saw of the line.
+-- Only a process that has the record may begin a line in an empty Redis: with the record it gives back what it saw.
 if not learning_us then return redis.error_reply('NOEVENT put the record first') end
 
 -- A wall clock that jumped back makes no window longer.
@@ -51,7 +51,7 @@ local function learning()
   return left_us > 0 and left_us <= learning_us
 end
 
--- Where something was lost, more may be: those before the newcomers are waited for, until their tickets have come.
+-- If some places were lost, more may be: newcomers wait until the window ends, so that earlier tickets can be shown.
 local function learn()
   if learning_us == 0 then return end
   local first = seen.learns_until_us > now_us and seen.newcomers_from or line.epoch
